@@ -1,0 +1,61 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// OpenMP is a default trait: `--disable-default-traits` builds the same library serial.
+// libomp is linked by its versioned name so that the runtime package alone is enough.
+let openMP: BuildSettingCondition = .when(traits: ["OpenMP"])
+
+let package = Package(
+  name: "dpq",
+  products: [
+    .library(name: "DPQ", targets: ["DPQ"]),
+    .library(name: "CKernels", targets: ["CKernels"]),
+    .executable(name: "dpq", targets: ["DPQTool"]),
+  ],
+  traits: [
+    .trait(name: "OpenMP", description: "Run the batch kernels on several threads (needs libomp)."),
+    .default(enabledTraits: ["OpenMP"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .systemLibrary(
+      name: "COpenBLAS", path: "Sources/COpenBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    .systemLibrary(
+      name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CZstd", path: "Sources/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .systemLibrary(name: "CJsmn", path: "Sources/CJsmn", providers: [.apt(["libjsmn-dev"]), .brew(["jsmn"])]),
+    .target(
+      name: "CKernels", dependencies: ["COpenBLAS"], path: "CKernels",
+      exclude: ["CMakeLists.txt"],
+      sources: ["core", "batch", "isa", "runtime"], publicHeadersPath: "include",
+      cSettings: [
+        // The tests would crawl with kernels compiled at -O0.
+        .unsafeFlags(["-O3", "-std=c11", "-fno-math-errno", "-Wall", "-Wextra"]),
+        .unsafeFlags(["-fopenmp"], openMP),
+        .define("DPQ_OPENMP", openMP),
+      ],
+      linkerSettings: [.linkedLibrary(":libomp.so.5", openMP)]),
+    .target(
+      name: "DPQ", dependencies: ["CKernels", "CZlib", "CZstd", "CJsmn"], path: "Sources/DPQ",
+      swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
+    .executableTarget(
+      name: "DPQTool",
+      dependencies: ["DPQ", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/DPQTool"),
+    .target(
+      name: "CKernelChecks", dependencies: ["CKernels"], path: "Tests/KernelTests/Checks",
+      publicHeadersPath: "include"),
+    .testTarget(
+      name: "KernelTests", dependencies: ["CKernels", "CKernelChecks"], path: "Tests/KernelTests",
+      exclude: ["Checks"]),
+    .testTarget(
+      name: "DPQTests", dependencies: ["DPQ"], path: "Tests/DPQTests"),
+    .testTarget(
+      name: "ToolTests", dependencies: ["DPQ", "DPQTool"], path: "Tests/ToolTests"),
+  ],
+  cLanguageStandard: .c11
+)

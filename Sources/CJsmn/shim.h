@@ -1,0 +1,4 @@
+// The parser is header-only: its functions are compiled into whoever imports this module.
+#define JSMN_STATIC
+#define JSMN_PARENT_LINKS
+#include <jsmn.h>
