@@ -1,0 +1,238 @@
+import CKernels
+
+/// Small entry points of the C core.
+enum Kernels {
+  /// XXH3-64 as stored in files.
+  static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 { dpq_checksum(bytes.baseAddress, bytes.count) }
+}
+
+extension CodeLayout {
+  /// The layout as the C core takes it.
+  var kernelLayout: dpq_layout {
+    dpq_layout(dimension: dimension, groups: groups, codes: codes, shared: isShared ? 1 : 0)
+  }
+}
+
+/// A view of table rows that keeps their memory alive, with an optional factor a row.
+struct Rows: @unchecked Sendable {
+  private let memory: MemoryRegion
+  private let factors: MemoryRegion?
+  private let view: dpq_rows
+
+  /// Number of rows.
+  var count: Int { view.count }
+  /// Values of a row.
+  var dimension: Int { view.dimension }
+  /// Bytes of a row as stored.
+  var rowBytes: Int { dimension * dpq_scalar_bytes(view.type) }
+
+  /// All rows of `table`, each multiplied by its factor (of float32, `table.rows` of them).
+  init(_ table: EmbeddingTable, factors: MemoryRegion? = nil) {
+    self.memory = table.storage
+    self.factors = factors
+    self.view = table.view(
+      first: 0, count: table.rows, scale: factors.map { $0.base.assumingMemoryBound(to: Float.self) })
+  }
+
+  private init(memory: MemoryRegion, factors: MemoryRegion?, view: dpq_rows) {
+    self.memory = memory
+    self.factors = factors
+    self.view = view
+  }
+
+  /// float32 rows in `memory`, without gaps.
+  init(memory: MemoryRegion, count: Int, dimension: Int) {
+    precondition(memory.byteCount >= 4 * count * dimension)
+    self.init(
+      memory: memory, factors: nil,
+      view: dpq_rows(
+        data: memory.base, type: dpq_scalar(DPQ_F32), count: count, dimension: dimension, stride: dimension, scale: nil))
+  }
+
+  /// Rows `[first, first + count)`.
+  func slice(first: Int, count: Int) -> Rows {
+    precondition(first >= 0 && count >= 0 && first <= self.count - count)
+    var part = view
+    part.data = view.data + first * view.stride * dpq_scalar_bytes(view.type)
+    part.count = count
+    part.scale = view.scale.map { $0 + first }
+    return Rows(memory: memory, factors: factors, view: part)
+  }
+
+  /// A copy of the rows `ids` in the type they are stored in, with their factors.
+  func gather(_ ids: [Int]) throws(DPQError) -> Rows {
+    let bytes = try AlignedBuffer<UInt8>(count: ids.count * rowBytes)
+    let scale = try AlignedBuffer<Float>(count: view.scale == nil ? 0 : ids.count)
+    let stride = view.stride * dpq_scalar_bytes(view.type)
+    for (i, id) in ids.enumerated() {
+      precondition(id >= 0 && id < count)
+      UnsafeMutableRawPointer(bytes.pointer + i * rowBytes).copyMemory(
+        from: view.data + id * stride, byteCount: rowBytes)
+      if let source = view.scale { scale[i] = source[id] }
+    }
+    var copy = view
+    let memory = bytes.share()
+    let factors = scale.share()
+    copy.data = memory.base
+    copy.count = ids.count
+    copy.stride = dimension
+    copy.scale = view.scale == nil ? nil : factors.base.assumingMemoryBound(to: Float.self)
+    return Rows(memory: memory, factors: factors, view: copy)
+  }
+
+  /// Calls `body` with the view; the memory stays alive until it returns.
+  fileprivate func with(_ body: (UnsafePointer<dpq_rows>) -> dpq_status) throws(DPQError) {
+    let status = withExtendedLifetime((memory, factors)) { withUnsafePointer(to: view, body) }
+    try DPQError.check(status)
+  }
+
+  /// Copies rows `[first, first + count)` as float32 to row `target` on of `output`, whose rows are `stride` long.
+  func read(
+    first: Int, count: Int, into output: borrowing AlignedBuffer<Float>, row target: Int = 0, stride: Int,
+    threads: Int = 1
+  ) throws(DPQError) {
+    precondition(stride >= dimension && (target + count) * stride <= output.count)
+    let pointer = output.pointer + target * stride
+    try with { dpq_rows_read($0, first, count, pointer, stride, Int32(threads)) }
+  }
+
+  /// What a comparison of two tables gives for each row.
+  struct Comparison: ~Copyable {
+    let squaredDistance: AlignedBuffer<Double>
+    let dot: AlignedBuffer<Double>
+    let squaredNorm: AlignedBuffer<Double>
+    let otherSquaredNorm: AlignedBuffer<Double>
+
+    /// Room for `capacity` rows.
+    init(capacity: Int) throws(DPQError) {
+      let squaredDistance = try AlignedBuffer<Double>(count: capacity)
+      let dot = try AlignedBuffer<Double>(count: capacity)
+      let squaredNorm = try AlignedBuffer<Double>(count: capacity)
+      let otherSquaredNorm = try AlignedBuffer<Double>(count: capacity)
+      self.squaredDistance = squaredDistance
+      self.dot = dot
+      self.squaredNorm = squaredNorm
+      self.otherSquaredNorm = otherSquaredNorm
+    }
+  }
+
+  /// Compares these rows with as many of `other`, in float64.
+  func compare(_ other: Rows, into result: borrowing Comparison, threads: Int) throws(DPQError) {
+    precondition(other.count == count && other.dimension == dimension && result.dot.count >= count)
+    let distance = result.squaredDistance.pointer
+    let dot = result.dot.pointer
+    let norm = result.squaredNorm.pointer
+    let otherNorm = result.otherSquaredNorm.pointer
+    try with { a in
+      withUnsafePointer(to: other.view) { dpq_rows_compare(a, $0, Int32(threads), distance, dot, norm, otherNorm) }
+    }
+    withExtendedLifetime((other.memory, other.factors)) {}
+  }
+}
+
+/// The sums of one sweep of Lloyd's algorithm, a codeword after another.
+struct Sweep: ~Copyable {
+  /// Σ w·x, `[codebooks][codes][width]`.
+  let sums: AlignedBuffer<Double>
+  /// Σ w, `[codebooks][codes]`.
+  let weights: AlignedBuffer<Double>
+  /// Σ w·‖x − c‖², `[codebooks][codes]`.
+  let errors: AlignedBuffer<Double>
+
+  init(layout: CodeLayout) throws(DPQError) {
+    let sums = try AlignedBuffer<Double>(count: layout.codebookCount)
+    let weights = try AlignedBuffer<Double>(count: layout.codebooks * layout.codes)
+    let errors = try AlignedBuffer<Double>(count: layout.codebooks * layout.codes)
+    self.sums = sums
+    self.weights = weights
+    self.errors = errors
+  }
+}
+
+/// A codebook made ready for assignment, with the memory it works in.
+struct Assigner: ~Copyable {
+  let layout: CodeLayout
+  let threads: Int
+  private let memory: AlignedBuffer<UInt8>
+  private var workspace: AlignedBuffer<UInt8>
+  private var assigner: OpaquePointer?
+
+  /// An assigner of `layout` for work on `threads` threads; ``load(_:)`` gives it a codebook.
+  init(layout: CodeLayout, threads: Int) throws(DPQError) {
+    var kernelLayout = layout.kernelLayout
+    let memory = try AlignedBuffer<UInt8>(count: dpq_assigner_bytes(&kernelLayout))
+    let workspace = try AlignedBuffer<UInt8>(count: 0)
+    self.layout = layout
+    self.threads = threads
+    self.memory = memory
+    self.workspace = workspace
+  }
+
+  /// Makes `codebook` (`layout.codebookCount` values) the one that is assigned to.
+  mutating func load(_ codebook: [Float]) throws(DPQError) {
+    precondition(codebook.count == layout.codebookCount)
+    var kernelLayout = layout.kernelLayout
+    let memory = memory.bufferPointer
+    try DPQError.check(
+      dpq_assigner_init(
+        &kernelLayout, codebook, dpq_similarity(DPQ_NEAREST), memory.baseAddress, memory.count, &assigner))
+  }
+
+  /// One sweep of Lloyd's algorithm over `rows`; `weights` holds a float32 a row.
+  mutating func sweep(
+    _ rows: Rows, weights: MemoryRegion?, into result: borrowing Sweep
+  ) throws(DPQError) {
+    precondition(assigner != nil && rows.dimension == layout.dimension)
+    precondition(weights == nil || weights!.byteCount >= 4 * rows.count)
+    try reserve(dpq_sweep_workspace_bytes(assigner, rows.count, Int32(threads)))
+    let workspace = workspace.bufferPointer
+    let sums = result.sums.pointer
+    let counts = result.weights.pointer
+    let errors = result.errors.pointer
+    let factors = weights?.base.assumingMemoryBound(to: Float.self)
+    let (assigner, threads) = (assigner, Int32(threads))
+    try rows.with {
+      dpq_sweep(assigner, $0, factors, threads, workspace.baseAddress, workspace.count, sums, counts, errors)
+    }
+    withExtendedLifetime(weights) {}
+  }
+
+  /// Writes the packed codes of `rows`, nearest codeword in float64, from row `first` of `output` on.
+  mutating func encode(_ rows: Rows, into output: inout [UInt8], first: Int) throws(DPQError) {
+    precondition(assigner != nil && rows.dimension == layout.dimension)
+    precondition(first >= 0 && (first + rows.count) * layout.rowBytes <= output.count)
+    try reserve(dpq_assign_workspace_bytes(assigner, Int32(threads)))
+    let workspace = workspace.bufferPointer
+    let (assigner, threads, offset) = (assigner, Int32(threads), first * layout.rowBytes)
+    let result = output.withUnsafeMutableBufferPointer { codes in
+      Result { () throws(DPQError) in
+        try rows.with {
+          dpq_encode(
+            assigner, $0, Int32(DPQ_ASSIGN_EXACT), threads, workspace.baseAddress, workspace.count,
+            codes.baseAddress! + offset)
+        }
+      }
+    }
+    try result.get()
+  }
+
+  private mutating func reserve(_ bytes: Int) throws(DPQError) {
+    if workspace.count < bytes { workspace = try AlignedBuffer(count: bytes) }
+  }
+}
+
+extension Codebook {
+  /// Rebuilds rows from packed codes into the first `count` rows of `output`, `layout.dimension` values each.
+  func reconstruct(
+    _ codes: [UInt8], first: Int, count: Int, into output: borrowing AlignedBuffer<Float>, threads: Int
+  ) throws(DPQError) {
+    precondition(first >= 0 && count >= 0 && (first + count) * layout.rowBytes <= codes.count)
+    precondition(count * layout.dimension <= output.count)
+    var kernelLayout = layout.kernelLayout
+    let (rows, stride, offset) = (output.pointer, layout.dimension, first * layout.rowBytes)
+    let status = codes.withUnsafeBufferPointer { codes in
+      dpq_reconstruct(&kernelLayout, values, codes.baseAddress! + offset, count, rows, stride, Int32(threads))
+    }
+    try DPQError.check(status)
+  }
+}
