@@ -10,11 +10,17 @@
 final class MemoryRegion: @unchecked Sendable {
   let base: UnsafeRawPointer
   let byteCount: Int
+  /// Whether the pages are those of a file, mapped privately.
+  let isFileMapping: Bool
   private let release: (UnsafeRawPointer, Int) -> Void
 
-  init(base: UnsafeRawPointer, byteCount: Int, release: @escaping (UnsafeRawPointer, Int) -> Void) {
+  init(
+    base: UnsafeRawPointer, byteCount: Int, isFileMapping: Bool = false,
+    release: @escaping (UnsafeRawPointer, Int) -> Void
+  ) {
     self.base = base
     self.byteCount = byteCount
+    self.isFileMapping = isFileMapping
     self.release = release
   }
 
