@@ -33,10 +33,10 @@ let package = Package(
       exclude: ["CMakeLists.txt"],
       sources: ["core", "batch", "isa", "runtime"], publicHeadersPath: "include",
       cSettings: [
+        .headerSearchPath("."),
         // The tests would crawl with kernels compiled at -O0.
         .unsafeFlags(["-O3", "-std=c11", "-fno-math-errno", "-Wall", "-Wextra"]),
         .unsafeFlags(["-fopenmp"], openMP),
-        .define("DPQ_OPENMP", openMP),
       ],
       linkerSettings: [.linkedLibrary(":libomp.so.5", openMP)]),
     .target(

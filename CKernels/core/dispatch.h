@@ -1,0 +1,69 @@
+/* The kernels of one instruction-set level, as a table of function pointers, and the choice of the level.
+ *
+ * Every kernel is written once, in kernels/, over the vector vocabulary of simd/; the files of isa/ instantiate them at
+ * one level each. Everything here is internal: arguments have been validated by the public entry points. */
+#ifndef DPQI_DISPATCH_H
+#define DPQI_DISPATCH_H
+
+#include "core/rows.h"
+#include "dpq_kernels.h"
+
+/* Rows of a tile. Rows lie in the lanes of vectors: a tile is stored [column][DPQI_TILE], so one coordinate of
+ * neighbouring rows is contiguous, distances need no horizontal sums, and any width costs the same per value. */
+#define DPQI_TILE 64
+
+/* Codewords are interleaved by this many in a prepared codebook: [codes / 4][width][4]. */
+#define DPQI_CODE_BLOCK 4
+
+typedef struct dpqi_kernels {
+    const char *name;
+    size_t lanes; /* float32 lanes of a vector */
+
+    /* out[column][DPQI_TILE] = row value - center[column], for rows [first, first + count) of `rows`, count <= DPQI_TILE,
+     * columns [0, dimension); missing rows are 0. center may be NULL. */
+    void (*load_tile)(const dpq_rows *rows, size_t first, size_t count, const float *center, float *out);
+
+    /* For each of DPQI_TILE rows: the code with the largest score = bias + x . codeword, ties to the lowest.
+     * tile [width][DPQI_TILE]; codewords interleaved, `codes` a multiple of DPQI_CODE_BLOCK; bias [codes], -inf for
+     * padding codes.
+     * The checked form sets bit r of out_doubtful where the best two scores of row r are not farther apart than
+     * slope * ||x||^2 + constant (or one is not a number). */
+    void (*assign_tile)(const float *tile, size_t width, const float *codewords, const float *bias, size_t codes,
+                        int32_t *out_code, float *out_score);
+    void (*assign_tile_checked)(const float *tile, size_t width, const float *codewords, const float *bias,
+                                size_t codes, float slope, float constant, int32_t *out_code, uint64_t *out_doubtful);
+
+    /* out[row] = sum over `width` columns of tile value squared. */
+    void (*tile_squared_norms)(const float *tile, size_t width, float *out);
+
+    /* out_row = first row of [first, end) with a NaN or an infinity, or end. */
+    size_t (*find_non_finite)(const dpq_rows *rows, size_t first, size_t end);
+
+    /* The step of a DPQ layer; kernels/step.h says what each computes. */
+    void (*responses)(const float *tile, size_t width, const float *keys, size_t codes, int squared_distance,
+                      float *out);
+    void (*row_sums)(const float *a, const float *b, const double *shift, size_t codes, size_t rows, double *sums,
+                     double *products);
+    void (*normalise)(float *values, size_t codes, const float *mean, const float *factor);
+    void (*argmax)(const float *values, size_t codes, int32_t *out_code);
+    void (*softmax_backward)(const float *logits, size_t codes, float inverse_temperature, float *scratch,
+                             float *gradient);
+    void (*normalise_backward)(float *gradient, const float *normalised, size_t codes, const float *mean_gradient,
+                               const float *mean_product, const float *factor);
+    void (*multiply_keys)(const float *gradient, size_t codes, const float *keys, size_t width, float *out);
+    void (*add_outer)(const float *gradient, size_t codes, const float *tile, size_t width, double *out);
+} dpqi_kernels;
+
+/* The kernels in use. The first call looks at the processor and at DPQ_ISA; thread-safe. */
+const dpqi_kernels *dpqi_active(void);
+
+/* One table a level; absent levels of other architectures are not linked. */
+extern const dpqi_kernels dpqi_kernels_scalar;
+#if defined(__x86_64__)
+extern const dpqi_kernels dpqi_kernels_avx2;
+extern const dpqi_kernels dpqi_kernels_avx512;
+#elif defined(__aarch64__)
+extern const dpqi_kernels dpqi_kernels_neon;
+#endif
+
+#endif

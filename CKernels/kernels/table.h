@@ -1,0 +1,31 @@
+/* Instantiates every kernel at the level of the vocabulary included before, as the table dpqi_kernels_<level>. */
+#include <math.h>
+#include <string.h>
+
+#define DPQI_JOIN2(a, b) a##_##b
+#define DPQI_JOIN(a, b) DPQI_JOIN2(a, b)
+#define DPQI_NAME(operation) DPQI_JOIN(dpqi_##operation, DPQI_LEVEL)
+#define DPQI_STRING2(a) #a
+#define DPQI_STRING(a) DPQI_STRING2(a)
+
+#include "kernels/tile.h"
+#include "kernels/assign.h"
+#include "kernels/step.h"
+
+const dpqi_kernels DPQI_JOIN(dpqi_kernels, DPQI_LEVEL) = {
+    .name = DPQI_STRING(DPQI_LEVEL),
+    .lanes = LANES,
+    .load_tile = DPQI_NAME(load_tile),
+    .tile_squared_norms = DPQI_NAME(tile_squared_norms),
+    .find_non_finite = DPQI_NAME(find_non_finite),
+    .assign_tile = DPQI_NAME(assign_tile),
+    .assign_tile_checked = DPQI_NAME(assign_tile_checked),
+    .responses = DPQI_NAME(responses),
+    .row_sums = DPQI_NAME(row_sums),
+    .normalise = DPQI_NAME(normalise),
+    .argmax = DPQI_NAME(argmax),
+    .softmax_backward = DPQI_NAME(softmax_backward),
+    .normalise_backward = DPQI_NAME(normalise_backward),
+    .multiply_keys = DPQI_NAME(multiply_keys),
+    .add_outer = DPQI_NAME(add_outer),
+};

@@ -1,0 +1,92 @@
+/* Tiles: DPQI_TILE rows turned on their side, [column][row], as float32. */
+
+/* LANES neighbouring elements of a row, converted. */
+static inline vf elements(const char *row, dpq_scalar type, size_t column) {
+    float values[LANES];
+    switch (type) {
+    case DPQ_F32: return vf_load((const float *)(const void *)(row + 4 * column));
+    case DPQ_F16: return vf_load_f16((const uint16_t *)(const void *)(row + 2 * column));
+    case DPQ_BF16: return vf_load_bf16((const uint16_t *)(const void *)(row + 2 * column));
+    default:
+        for (size_t i = 0; i < LANES; i++) values[i] = dpqi_element(row, type, column + i);
+        return vf_load(values);
+    }
+}
+
+/* Bytes to start fetching ahead of use: one tile, the reach that hides memory latency behind the work on this one. */
+static inline void prefetch_row(const char *row, size_t bytes) {
+    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 0, 3);
+}
+
+static void DPQI_NAME(load_tile)(const dpq_rows *rows, size_t first, size_t count, const float *center, float *out) {
+    const size_t size = dpqi_element_bytes(rows->type), pitch = rows->stride * size, dimension = rows->dimension;
+    const char *data = (const char *)rows->data + first * pitch;
+    for (size_t r = 0; r < DPQI_TILE; r += LANES) {
+        const size_t present = r >= count ? 0 : count - r < LANES ? count - r : LANES;
+        size_t c = 0;
+        if (present == LANES && dimension >= LANES) {
+            const char *base = data + r * pitch;
+            for (;;) {
+                vf block[LANES];
+                for (size_t i = 0; i < LANES; i++) {
+                    block[i] = elements(base + i * pitch, rows->type, c);
+                    if (rows->scale) block[i] = vf_mul(block[i], vf_set1(rows->scale[first + r + i]));
+                }
+                vf_transpose(block);
+                for (size_t i = 0; i < LANES; i++) {
+                    const vf value = center ? vf_sub(block[i], vf_set1(center[c + i])) : block[i];
+                    vf_store(out + (c + i) * DPQI_TILE + r, value);
+                }
+                if (c + LANES == dimension) break;
+                /* The last block overlaps the one before rather than fall back to single elements. */
+                c = c + 2 * LANES <= dimension ? c + LANES : dimension - LANES;
+            }
+            continue;
+        }
+        for (; c < dimension; c++) {
+            for (size_t i = 0; i < LANES; i++) {
+                float value = 0;
+                if (i < present) {
+                    value = dpqi_element(data + (r + i) * pitch, rows->type, c);
+                    if (rows->scale) value *= rows->scale[first + r + i];
+                    if (center) value -= center[c];
+                }
+                out[c * DPQI_TILE + r + i] = value;
+            }
+        }
+    }
+    if (first + count < rows->count) {
+        const size_t next = rows->count - first - count < DPQI_TILE ? rows->count - first - count : DPQI_TILE;
+        for (size_t r = 0; r < next; r++) prefetch_row(data + (count + r) * pitch, dimension * size);
+    }
+}
+
+/* Squared norms of the LANES rows whose first column is at `tile`. */
+static inline vf squared_norm(const float *tile, size_t width) {
+    vf sum = vf_set1(0);
+    for (size_t c = 0; c < width; c++) {
+        const vf x = vf_load(tile + c * DPQI_TILE);
+        sum = vf_fma(x, x, sum);
+    }
+    return sum;
+}
+
+static void DPQI_NAME(tile_squared_norms)(const float *tile, size_t width, float *out) {
+    for (size_t r = 0; r < DPQI_TILE; r += LANES) vf_store(out + r, squared_norm(tile + r, width));
+}
+
+static size_t DPQI_NAME(find_non_finite)(const dpq_rows *rows, size_t first, size_t end) {
+    const size_t pitch = rows->stride * dpqi_element_bytes(rows->type), dimension = rows->dimension;
+    for (size_t r = first; r < end; r++) {
+        const char *row = (const char *)rows->data + r * pitch;
+        size_t c = 0;
+        int bad = 0;
+        for (; c + LANES <= dimension; c += LANES) bad |= vm_bits(vf_not_finite(elements(row, rows->type, c))) != 0;
+        for (; c < dimension; c++) {
+            const float value = dpqi_element(row, rows->type, c);
+            bad |= !(value - value == 0);
+        }
+        if (bad) return r;
+    }
+    return end;
+}

@@ -1,0 +1,65 @@
+/* The vector vocabulary over AVX-512 F, DQ, BW, VL: 16 lanes, 32 registers, mask registers. */
+#include "simd/convert.h"
+
+#define LANES 16
+#define ROWS_AT_ONCE 4
+
+typedef __m512 vf;
+typedef __m512i vi;
+typedef __mmask16 vm;
+
+static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
+static inline vf vf_set1(float a) { return _mm512_set1_ps(a); }
+static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+static inline vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+static inline vm vf_gt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+static inline vf vf_select(vm m, vf a, vf b) { return _mm512_mask_mov_ps(b, m, a); }
+static inline vf vf_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vf vf_scale2(vf a, vf n) { return _mm512_scalef_ps(a, n); }
+static inline double vf_sum(vf a) {
+    const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(a));
+    const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
+    return _mm512_reduce_add_pd(_mm512_add_pd(low, high));
+}
+static inline vi vi_set1(int32_t a) { return _mm512_set1_epi32(a); }
+static inline vi vi_select(vm m, vi a, vi b) { return _mm512_mask_mov_epi32(b, m, a); }
+static inline void vi_store(int32_t *p, vi a) { _mm512_storeu_si512(p, a); }
+static inline vm vf_not_finite(vf a) {
+    return _mm512_cmp_ps_mask(_mm512_abs_ps(a), _mm512_set1_ps(3.402823466e+38f), _CMP_NLE_UQ);
+}
+static inline uint32_t vm_bits(vm m) { return m; }
+static inline vf vf_load_f16(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+static inline vf vf_load_bf16(const uint16_t *p) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+/* Transposes a 16 x 16 block: row[i] lane j becomes row[j] lane i. */
+static inline void vf_transpose(vf row[LANES]) {
+    __m512 a[16], b[16];
+    for (int i = 0; i < 16; i += 2) {
+        a[i] = _mm512_unpacklo_ps(row[i], row[i + 1]);
+        a[i + 1] = _mm512_unpackhi_ps(row[i], row[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+        b[i] = _mm512_shuffle_ps(a[i], a[i + 2], 0x44);
+        b[i + 1] = _mm512_shuffle_ps(a[i], a[i + 2], 0xee);
+        b[i + 2] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+        b[i + 3] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        /* The 128-bit quarters of b[i + 4 q] hold columns i, i + 4, i + 8, i + 12 of rows 4 q ... 4 q + 3. */
+        const __m512 even = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88), odd = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xdd);
+        const __m512 even2 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0x88);
+        const __m512 odd2 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0xdd);
+        row[i] = _mm512_shuffle_f32x4(even, even2, 0x88);
+        row[i + 8] = _mm512_shuffle_f32x4(even, even2, 0xdd);
+        row[i + 4] = _mm512_shuffle_f32x4(odd, odd2, 0x88);
+        row[i + 12] = _mm512_shuffle_f32x4(odd, odd2, 0xdd);
+    }
+}
