@@ -1,0 +1,214 @@
+/* One sweep of Lloyd's algorithm: assignment and accumulation fused, tile by tile.
+ *
+ * The same bytes at any thread count: rows are cut into chunks by the problem's size alone, each codebook sums one chunk
+ * at a time, and the chunks are added up in order. Workers share the groups where there are enough of them, else the
+ * chunks; both do the same additions in the same order. */
+#include "batch/assigner.h"
+#include "batch/parallel.h"
+
+#include <string.h>
+
+/* Partial sums of the codebooks of some groups over one chunk, of centred values. */
+typedef struct partial {
+    double *sums;    /* [codebooks][codes][width] */
+    double *weights; /* [codebooks][codes] */
+    double *errors;  /* [codebooks][codes] */
+} partial;
+
+static size_t carve_partial(const dpq_assigner *assigner, size_t codebooks, void *memory, partial *out) {
+    dpqi_arena arena = {memory, 0};
+    const size_t codes = codebooks * assigner->layout.codes;
+    out->sums = DPQI_TAKE(&arena, double, codes *assigner->width);
+    out->weights = DPQI_TAKE(&arena, double, codes);
+    out->errors = DPQI_TAKE(&arena, double, codes);
+    return arena.used;
+}
+
+static size_t codebook_count(const dpq_assigner *assigner) {
+    return assigner->layout.shared ? 1 : assigner->layout.groups;
+}
+
+/* As many chunks as keep their sums an eighth of the table, at most 16. */
+static size_t chunk_count(const dpq_assigner *assigner, size_t rows) {
+    const size_t chunks = rows / (16 * assigner->layout.codes);
+    return chunks < 1 ? 1 : chunks > 16 ? 16 : chunks;
+}
+
+static size_t chunk_begin(const dpq_assigner *assigner, size_t rows, size_t chunk) {
+    const size_t tiles = (rows + DPQI_TILE - 1) / DPQI_TILE;
+    const size_t row = tiles * chunk / chunk_count(assigner, rows) * DPQI_TILE;
+    return row < rows ? row : rows;
+}
+
+typedef struct sweep_scratch {
+    float *tile;    /* [groups][width][DPQI_TILE] */
+    int32_t *codes; /* [DPQI_TILE] */
+    float *scores;  /* [DPQI_TILE] */
+    float *squares; /* [DPQI_TILE] */
+} sweep_scratch;
+
+static size_t carve_scratch(const dpq_assigner *assigner, void *memory, sweep_scratch *out) {
+    dpqi_arena arena = {memory, 0};
+    out->tile = DPQI_TAKE(&arena, float, assigner->layout.groups *assigner->width *DPQI_TILE);
+    out->codes = DPQI_TAKE(&arena, int32_t, DPQI_TILE);
+    out->scores = DPQI_TAKE(&arena, float, DPQI_TILE);
+    out->squares = DPQI_TAKE(&arena, float, DPQI_TILE);
+    return arena.used;
+}
+
+/* Workers share the groups when each gets at least two; a shared codebook belongs to no group. */
+static int shares_groups(const dpq_assigner *assigner, int workers) {
+    return !assigner->layout.shared && assigner->layout.groups >= 2 * (size_t)workers;
+}
+
+size_t dpq_sweep_workspace_bytes(const dpq_assigner *assigner, size_t rows, int threads) {
+    if (!assigner) return 0;
+    sweep_scratch scratch;
+    partial part;
+    const int workers = dpq_thread_count(threads);
+    const size_t whole = carve_partial(assigner, codebook_count(assigner), NULL, &part);
+    const size_t slack = (size_t)workers * 4 * DPQ_ALIGNMENT;
+    const size_t partials = shares_groups(assigner, workers) ? whole + slack : whole * chunk_count(assigner, rows);
+    return carve_scratch(assigner, NULL, &scratch) * (size_t)workers + (partials > whole ? partials : whole + slack);
+}
+
+typedef struct sweep_task {
+    const dpq_assigner *assigner;
+    const dpq_rows *rows;
+    const float *weights;
+    const dpqi_kernels *kernels;
+    char *scratch;
+    size_t scratch_bytes;
+    char *partials;
+    size_t partial_bytes; /* of all codebooks over one chunk */
+    double *sums, *code_weights, *errors;
+} sweep_task;
+
+/* Adds rows [begin, end) of groups [first_group, end_group) to `part`, whose codebook 0 is that of first_group. */
+static void sum_chunk(const sweep_task *task, int worker, size_t first_group, size_t end_group, size_t begin, size_t end,
+                      const partial *part) {
+    const dpq_assigner *assigner = task->assigner;
+    const dpq_layout *layout = &assigner->layout;
+    const size_t width = assigner->width, codes = layout->codes;
+    sweep_scratch scratch;
+    carve_scratch(assigner, task->scratch + (size_t)worker * task->scratch_bytes, &scratch);
+
+    /* Only the columns of these groups are read. */
+    const size_t first_column = first_group * width;
+    dpq_rows view = *task->rows;
+    view.data = (const char *)view.data + first_column * dpqi_element_bytes(view.type);
+    view.dimension = (end_group * width < layout->dimension ? end_group * width : layout->dimension) - first_column;
+    memset(scratch.tile, 0, (end_group - first_group) * width * DPQI_TILE * sizeof(float));
+
+    for (size_t first = begin; first < end; first += DPQI_TILE) {
+        const size_t count = end - first < DPQI_TILE ? end - first : DPQI_TILE;
+        task->kernels->load_tile(&view, first, count, assigner->center + first_column, scratch.tile);
+        for (size_t group = first_group; group < end_group; group++) {
+            const size_t slot = dpqi_slot(assigner, group), columns = dpqi_group_columns(layout, group);
+            const float *tile = scratch.tile + (group - first_group) * width * DPQI_TILE;
+            task->kernels->assign_tile(tile, width, dpqi_slot_codewords(assigner, slot),
+                                       dpqi_slot_bias(assigner, slot), assigner->padded_codes, scratch.codes,
+                                       scratch.scores);
+            task->kernels->tile_squared_norms(tile, width, scratch.squares);
+            const size_t base = layout->shared ? 0 : (group - first_group) * codes;
+            for (size_t r = 0; r < count; r++) {
+                const double weight = task->weights ? task->weights[first + r] : 1;
+                const size_t code = base + (size_t)scratch.codes[r];
+                const double error = (double)scratch.squares[r] - 2 * (double)scratch.scores[r];
+                double *sum = part->sums + code * width;
+                for (size_t c = 0; c < columns; c++) sum[c] += weight * (double)tile[c * DPQI_TILE + r];
+                if (layout->shared && columns < width) {
+                    /* Coordinates this group does not have pull the shared codeword nowhere. */
+                    const float *codeword = assigner->raw + (size_t)scratch.codes[r] * width;
+                    for (size_t c = columns; c < width; c++)
+                        sum[c] += weight * ((double)codeword[c] - (double)assigner->center[c]);
+                }
+                part->weights[code] += weight;
+                part->errors[code] += weight * (error > 0 ? error : 0);
+            }
+        }
+    }
+}
+
+/* Adds one chunk's sums of centred values to the outputs for `codebooks` codebooks from `first` on. */
+static void add_partial(const sweep_task *task, size_t first, size_t codebooks, const partial *part) {
+    const size_t width = task->assigner->width, codes = task->assigner->layout.codes;
+    for (size_t i = 0; i < codebooks * codes; i++) {
+        const size_t out = first * codes + i;
+        const float *center = task->assigner->center + (first + i / codes) * width;
+        for (size_t c = 0; c < width; c++)
+            task->sums[out * width + c] += part->sums[i * width + c] + part->weights[i] * (double)center[c];
+        task->code_weights[out] += part->weights[i];
+        task->errors[out] += part->errors[i];
+    }
+}
+
+static void sweep_groups(void *context, size_t begin, size_t end, int worker) {
+    const sweep_task *task = context;
+    const dpq_assigner *assigner = task->assigner;
+    const size_t rows = task->rows->count;
+    partial part;
+    /* The groups before this worker's take no more than their share, and rounding one alignment an array. */
+    const size_t offset = carve_partial(assigner, begin, NULL, &part) + (size_t)worker * 3 * DPQ_ALIGNMENT;
+    const size_t bytes = carve_partial(assigner, end - begin, task->partials + offset, &part);
+    for (size_t chunk = 0; chunk < chunk_count(assigner, rows); chunk++) {
+        memset(part.sums, 0, bytes);
+        sum_chunk(task, worker, begin, end, chunk_begin(assigner, rows, chunk), chunk_begin(assigner, rows, chunk + 1),
+                  &part);
+        add_partial(task, begin, end - begin, &part);
+    }
+}
+
+static void sweep_chunks(void *context, size_t begin, size_t end, int worker) {
+    const sweep_task *task = context;
+    const dpq_assigner *assigner = task->assigner;
+    const size_t rows = task->rows->count;
+    for (size_t chunk = begin; chunk < end; chunk++) {
+        partial part;
+        carve_partial(assigner, codebook_count(assigner), task->partials + chunk * task->partial_bytes, &part);
+        memset(part.sums, 0, task->partial_bytes);
+        sum_chunk(task, worker, 0, assigner->layout.groups, chunk_begin(assigner, rows, chunk),
+                  chunk_begin(assigner, rows, chunk + 1), &part);
+    }
+}
+
+dpq_status dpq_sweep(const dpq_assigner *assigner, const dpq_rows *rows, const float *weights, int threads,
+                     void *workspace, size_t workspace_bytes, double *out_sums, double *out_weights,
+                     double *out_errors) {
+    if (!assigner || !dpqi_rows_valid(rows) || rows->dimension != assigner->layout.dimension || !out_sums ||
+        !out_weights || !out_errors || assigner->similarity != DPQ_NEAREST)
+        return DPQ_ERROR_ARGUMENT;
+    if (workspace_bytes < dpq_sweep_workspace_bytes(assigner, rows->count, threads)) return DPQ_ERROR_MEMORY;
+    if (!workspace || (uintptr_t)workspace % DPQ_ALIGNMENT) return DPQ_ERROR_ARGUMENT;
+    const dpq_layout *layout = &assigner->layout;
+    const size_t codebooks = codebook_count(assigner), values = codebooks * layout->codes;
+    memset(out_sums, 0, values * assigner->width * sizeof *out_sums);
+    memset(out_weights, 0, values * sizeof *out_weights);
+    memset(out_errors, 0, values * sizeof *out_errors);
+    if (rows->count == 0) return DPQ_OK;
+
+    sweep_scratch scratch;
+    partial part;
+    sweep_task task = {.assigner = assigner, .rows = rows, .weights = weights, .kernels = dpqi_active()};
+    task.sums = out_sums;
+    task.code_weights = out_weights;
+    task.errors = out_errors;
+    task.scratch = workspace;
+    task.scratch_bytes = carve_scratch(assigner, NULL, &scratch);
+    task.partials = task.scratch + task.scratch_bytes * (size_t)dpq_thread_count(threads);
+    task.partial_bytes = carve_partial(assigner, codebooks, NULL, &part);
+    const double operations = 2.0 * (double)rows->count * (double)layout->dimension * (double)layout->codes /
+                              (double)task.kernels->lanes;
+    const int workers = dpqi_workers(threads, operations);
+    if (shares_groups(assigner, workers)) {
+        dpqi_parallel(workers, layout->groups, 1, sweep_groups, &task);
+        return DPQ_OK;
+    }
+    const size_t chunks = chunk_count(assigner, rows->count);
+    dpqi_parallel(workers, chunks, 1, sweep_chunks, &task);
+    for (size_t chunk = 0; chunk < chunks; chunk++) {
+        carve_partial(assigner, codebooks, task.partials + chunk * task.partial_bytes, &part);
+        add_partial(&task, 0, codebooks, &part);
+    }
+    return DPQ_OK;
+}
