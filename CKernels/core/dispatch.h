@@ -6,6 +6,7 @@
 #define DPQI_DISPATCH_H
 
 #include "core/rows.h"
+#include "core/decoder.h"
 #include "dpq_kernels.h"
 
 /* Rows of a tile. Rows lie in the lanes of vectors: a tile is stored [column][DPQI_TILE], so one coordinate of
@@ -38,6 +39,22 @@ typedef struct dpqi_kernels {
 
     /* out_row = first row of [first, end) with a NaN or an infinity, or end. */
     size_t (*find_non_finite)(const dpq_rows *rows, size_t first, size_t end);
+
+    /* Codes [rows][groups] from and to packed rows; elements of 1 byte up to 8 bits, else 2. Unpacked codes are clamped. */
+    void (*pack)(size_t groups, size_t bits, const void *values, size_t rows, uint8_t *out);
+    void (*unpack)(size_t groups, size_t bits, size_t codes, const uint8_t *packed, size_t rows, void *out);
+
+    /* Rows `ids`[count], all inside the table, or [first, first + count) where ids is NULL: decoded to out[count][stride];
+     * their weighted sum added to out[dimension] (weights may be NULL). */
+    void (*decode_rows)(const dpqi_decoder *decoder, const int64_t *ids, uint64_t first, size_t count, float *out,
+                        size_t stride);
+    void (*decode_sum)(const dpqi_decoder *decoder, const int64_t *ids, const float *weights, size_t count, float *out);
+
+    /* Scores without decoding: what each codeword gives against a query, out[groups][codes] (products, or squared
+     * distances; a query of NULL is all zeros), and the sum of a row's entries. Norms are left to the caller. */
+    void (*score_tables)(const dpqi_decoder *decoder, const float *query, int distance, float *out);
+    void (*score_rows)(const dpqi_decoder *decoder, const float *tables, const int64_t *ids, uint64_t first,
+                       size_t count, float *out);
 
     /* The step of a DPQ layer; kernels/step.h says what each computes. */
     void (*responses)(const float *tile, size_t width, const float *keys, size_t codes, int squared_distance,

@@ -11,6 +11,9 @@
 #include "kernels/tile.h"
 #include "kernels/assign.h"
 #include "kernels/step.h"
+#include "kernels/bitpack.h"
+#include "kernels/reconstruct.h"
+#include "kernels/score.h"
 
 const dpqi_kernels DPQI_JOIN(dpqi_kernels, DPQI_LEVEL) = {
     .name = DPQI_STRING(DPQI_LEVEL),
@@ -20,6 +23,12 @@ const dpqi_kernels DPQI_JOIN(dpqi_kernels, DPQI_LEVEL) = {
     .find_non_finite = DPQI_NAME(find_non_finite),
     .assign_tile = DPQI_NAME(assign_tile),
     .assign_tile_checked = DPQI_NAME(assign_tile_checked),
+    .pack = DPQI_NAME(pack),
+    .unpack = DPQI_NAME(unpack),
+    .decode_rows = DPQI_NAME(decode_rows),
+    .decode_sum = DPQI_NAME(decode_sum),
+    .score_tables = DPQI_NAME(score_tables),
+    .score_rows = DPQI_NAME(score_rows),
     .responses = DPQI_NAME(responses),
     .row_sums = DPQI_NAME(row_sums),
     .normalise = DPQI_NAME(normalise),
