@@ -30,7 +30,7 @@ let package = Package(
     .systemLibrary(name: "CJsmn", path: "Sources/CJsmn", providers: [.apt(["libjsmn-dev"]), .brew(["jsmn"])]),
     .target(
       name: "CKernels", dependencies: ["COpenBLAS"], path: "CKernels",
-      exclude: ["CMakeLists.txt"],
+      exclude: ["CMakeLists.txt", "cmake"],
       sources: ["core", "batch", "isa", "runtime"], publicHeadersPath: "include",
       cSettings: [
         .headerSearchPath("."),

@@ -8,9 +8,12 @@
 #define DPQI_STRING2(a) #a
 #define DPQI_STRING(a) DPQI_STRING2(a)
 
+/* libdpq only reads: it is built with DPQ_RUNTIME_ONLY, without what trains and encodes. */
+#ifndef DPQ_RUNTIME_ONLY
 #include "kernels/tile.h"
 #include "kernels/assign.h"
 #include "kernels/step.h"
+#endif
 #include "kernels/bitpack.h"
 #include "kernels/reconstruct.h"
 #include "kernels/score.h"
@@ -18,17 +21,18 @@
 const dpqi_kernels DPQI_JOIN(dpqi_kernels, DPQI_LEVEL) = {
     .name = DPQI_STRING(DPQI_LEVEL),
     .lanes = LANES,
-    .load_tile = DPQI_NAME(load_tile),
-    .tile_squared_norms = DPQI_NAME(tile_squared_norms),
-    .find_non_finite = DPQI_NAME(find_non_finite),
-    .assign_tile = DPQI_NAME(assign_tile),
-    .assign_tile_checked = DPQI_NAME(assign_tile_checked),
     .pack = DPQI_NAME(pack),
     .unpack = DPQI_NAME(unpack),
     .decode_rows = DPQI_NAME(decode_rows),
     .decode_sum = DPQI_NAME(decode_sum),
     .score_tables = DPQI_NAME(score_tables),
     .score_rows = DPQI_NAME(score_rows),
+#ifndef DPQ_RUNTIME_ONLY
+    .load_tile = DPQI_NAME(load_tile),
+    .tile_squared_norms = DPQI_NAME(tile_squared_norms),
+    .find_non_finite = DPQI_NAME(find_non_finite),
+    .assign_tile = DPQI_NAME(assign_tile),
+    .assign_tile_checked = DPQI_NAME(assign_tile_checked),
     .responses = DPQI_NAME(responses),
     .row_sums = DPQI_NAME(row_sums),
     .normalise = DPQI_NAME(normalise),
@@ -37,4 +41,5 @@ const dpqi_kernels DPQI_JOIN(dpqi_kernels, DPQI_LEVEL) = {
     .normalise_backward = DPQI_NAME(normalise_backward),
     .multiply_keys = DPQI_NAME(multiply_keys),
     .add_outer = DPQI_NAME(add_outer),
+#endif
 };
