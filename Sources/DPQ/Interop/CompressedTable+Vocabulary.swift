@@ -44,12 +44,3 @@ extension CompressedTable {
     return Vocabulary(bytes: [UInt8](bytes), offsets: starts, order: ids)
   }
 }
-
-extension Vocabulary {
-  /// Words with their order as stored, which need not be sorted again.
-  fileprivate init(bytes: [UInt8], offsets: [UInt64], order: [UInt64]) {
-    self.bytes = bytes
-    self.offsets = offsets
-    self.order = order
-  }
-}

@@ -35,9 +35,9 @@ extension MemoryRegion {
   /// table, to the memory in use.
   func transposed(from offset: Int, rows: Int, columns: Int, elementBytes: Int) throws(DPQError) -> MemoryRegion {
     let output = try AlignedBuffer<UInt8>(count: rows * columns * elementBytes)
+    let target = UnsafeMutableRawPointer(output.pointer)
     func turn<Value: BitwiseCopyable>(_ type: Value.Type) {
       let block = 16
-      let target = UnsafeMutableRawPointer(output.pointer)
       for first in stride(from: 0, to: columns, by: block) {
         let last = min(first + block, columns)
         for row in 0..<rows {

@@ -38,40 +38,41 @@ public struct RowWeights {
     var named: [Bool] = []
     var lightest = Float.infinity
     var number = 0
-    while let count = try stream.findLine() {
-      number += 1
-      let line = stream.window.extracting(0..<count)
+    func take(_ line: Span<UInt8>) throws(DPQError) {
       let end = TextRow.contentEnd(line)
+      if end == 0 { return }
       var start = end
       while start > 0 && !TextRow.isSpace(line[start - 1]) { start -= 1 }
-      if end > 0 {
-        guard let weight = DecimalFloat.value(line.extracting(start..<end)), weight >= 0, weight.isFinite else {
-          throw DPQError(
-            .malformedInput, "the line does not end with a weight, a number of at least 0", .init(line: number))
-        }
-        if isNamed == nil {
-          isNamed = start > 0
-          if start > 0 {
-            guard table.vocabulary != nil else {
-              throw DPQError(.malformedInput, "names words, which the table has not: give one number a line")
-            }
-            weights = [Float](repeating: 0, count: table.rows)
-            named = [Bool](repeating: false, count: table.rows)
+      guard let weight = DecimalFloat.value(line.extracting(start..<end)), weight >= 0, weight.isFinite else {
+        throw DPQError(
+          .malformedInput, "the line does not end with a weight, a number of at least 0", .init(line: number))
+      }
+      if isNamed == nil {
+        isNamed = start > 0
+        if start > 0 {
+          guard table.vocabulary != nil else {
+            throw DPQError(.malformedInput, "names words, which the table has not: give one number a line")
           }
-        }
-        guard isNamed == (start > 0) else {
-          throw DPQError(
-            .malformedInput, start > 0 ? "a word stands before the number, unlike above" : "no word stands before the number",
-            .init(line: number))
-        }
-        if start == 0 {
-          weights.append(weight)
-        } else if let row = table.vocabulary?.id(of: line.text(0..<start - 1)) {
-          weights[row] = weight
-          named[row] = true
-          lightest = min(lightest, weight)
+          weights = [Float](repeating: 0, count: table.rows)
+          named = [Bool](repeating: false, count: table.rows)
         }
       }
+      guard isNamed == (start > 0) else {
+        throw DPQError(
+          .malformedInput, start > 0 ? "a word stands before the number, unlike above" : "no word stands before the number",
+          .init(line: number))
+      }
+      if start == 0 {
+        weights.append(weight)
+      } else if let row = table.vocabulary?.id(of: line.text(0..<start - 1)) {
+        weights[row] = weight
+        named[row] = true
+        lightest = min(lightest, weight)
+      }
+    }
+    while let count = try stream.findLine() {
+      number += 1
+      try take(stream.window.extracting(0..<count))
       stream.skipLine(count)
     }
     if isNamed == true {

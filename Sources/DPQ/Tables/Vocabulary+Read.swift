@@ -34,8 +34,8 @@ extension Vocabulary {
   private static func list(_ stream: inout ByteStream, rows: Int?) throws(DPQError) -> Vocabulary {
     var builder = VocabularyBuilder()
     while let count = try stream.findLine() {
-      let line = stream.window
-      builder.append(line, 0..<(count > 0 && line[count - 1] == 0x0D ? count - 1 : count))
+      let hasReturn = count > 0 && stream.window[count - 1] == 0x0D
+      builder.append(stream.window, 0..<(hasReturn ? count - 1 : count))
       stream.skipLine(count)
     }
     if let rows, builder.count != rows {

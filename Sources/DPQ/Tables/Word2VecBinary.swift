@@ -25,18 +25,17 @@ enum Word2VecBinary {
       var length = 0
       while true {
         try stream.fill(length + 1)
-        let window = stream.window
-        while length < window.count && window[length] != 0x20 { length += 1 }
-        if length < window.count { break }
+        let available = stream.window.count
+        while length < available && stream.window[length] != 0x20 { length += 1 }
+        if length < available { break }
         guard length < longestWord else {
           throw DPQError(
             .malformedInput, "no space ends the word: the values before it have another dimension, or are damaged",
             .init(row: row, byte: stream.position))
         }
-        let before = window.count
         try stream.fill(length + 1)
-        if stream.window.count == before {
-          throw incomplete(header, row: row, byte: stream.position + before)
+        if stream.window.count == available {
+          throw incomplete(header, row: row, byte: stream.position + available)
         }
       }
       words.append(stream.window, 0..<length)
