@@ -29,7 +29,8 @@ public struct CodeLayout: Sendable, Equatable, Hashable {
         .first { Self.isValid(groups: $0, dimension: dimension) }
       let nearest = Set([below, above].compactMap { $0 }).sorted().map(String.init).joined(separator: " or ")
       throw DPQError(
-        .invalidArgument, "dimension \(dimension) cannot be cut into \(groups) groups: the nearest that fit are \(nearest)"
+        .invalidArgument,
+        "dimension \(dimension) cannot be cut into \(groups) groups: the nearest that fit are \(nearest)"
       )
     }
     self.dimension = dimension

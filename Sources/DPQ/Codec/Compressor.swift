@@ -18,20 +18,69 @@ public struct Compressor: Sendable {
 
   /// What compressing `table` would produce: the layout and the exact bytes of the file.
   ///
-  /// - Throws: `invalidArgument` where an option is out of range or no layout meets the goal; the message names the
-  ///   nearest that would do.
+  /// With a goal this trains a few layouts on a sample to choose between them.
+  ///
+  /// - Throws: `invalidArgument` where an option is out of range or no layout meets the goal (the message says what
+  ///   would do); `malformedInput` for a table without rows.
   public func plan(for table: EmbeddingTable) throws(DPQError) -> CompressionPlan {
-    throw DPQError(.invalidArgument, "not ready")
+    try checkOptions(for: table)
+    return shape(of: table, layout: try chooseLayout(for: table)).plan
   }
 
   /// Compresses `table`.
   ///
-  /// `progress` is called between pieces of work; returning `false` stops with `cancelled`.
+  /// `progress` is called between pieces of work; returning `false` stops with `cancelled`. Equal tables, options and
+  /// seeds give equal models at any thread count.
   ///
   /// - Throws: as ``plan(for:)``; `outOfMemory`; `cancelled`.
   public func compress(
     _ table: EmbeddingTable, progress: (CompressionProgress) -> Bool = { _ in true }
   ) throws(DPQError) -> Compression {
-    throw DPQError(.invalidArgument, "not ready")
+    try checkOptions(for: table)
+    let started = Runtime.clock
+    let layout = try chooseLayout(for: table)
+    let prepared = try PreparedTable(table, options)
+    let sample = trainingRows(of: table)
+    let training: TrainingSet
+    if let sample {
+      var generator = SeededGenerator(seed: options.seed, stream: 1 << 42)
+      training = try prepared.sample(generator.evenSample(sample, below: table.rows))
+    } else {
+      training = try prepared.all()
+    }
+
+    let trained = try Trainer(options: options, layout: layout, training: training).run(progress)
+    let encodingStarted = Runtime.clock
+
+    func report(_ fraction: Double, _ loss: Double?) throws(DPQError) {
+      let state = CompressionProgress(
+        phase: .encode, epoch: trained.epochs, epochs: trained.epochs, fraction: fraction, loss: loss,
+        codesInUse: trained.codesInUse, codesTotal: layout.codebooks * layout.codes)
+      if !progress(state) { throw DPQError(.cancelled, "stopped") }
+    }
+    let norms = prepared.norms.map(NormQuantizer.quantize)
+    func code(_ values: [Float], from start: Double) throws(DPQError) -> (Codebook, [UInt8], Reconstruction) {
+      let codebook = try Codebook(layout: layout, values: values, storage: options.codebookStorage)
+      let (codes, error) = try codebook.encode(prepared, norms: norms, threads: options.threads) {
+        (share) throws(DPQError) in try report(start + share * (1 - start), trained.loss)
+      }
+      return (codebook, codes, error)
+    }
+    var (codebook, codes, error) = try code(trained.codebook, from: trained.start == nil ? 0.9 : 0.95)
+    var startMSE: Double?
+    if let start = trained.start {
+      let first = try code(start, from: 0.9)
+      startMSE = first.2.mse
+      // What is written is never worse than the start, in what training minimises and in what is reported.
+      if first.2.objective < error.objective || first.2.mse < error.mse { (codebook, codes, error) = first }
+    }
+    try report(1, trained.loss)
+    let model = CompressedModel(
+      rows: table.rows, codes: codes, codebook: codebook, norms: norms, vocabulary: table.vocabulary,
+      recipe: Recipe(options, layout: layout, sample: sample).json)
+    return Compression(
+      model: model, mse: error.mse, relativeError: error.relativeError, cosineMean: error.cosineMean,
+      startMSE: startMSE, epochs: trained.epochs, trainSeconds: encodingStarted - started,
+      encodeSeconds: Runtime.clock - encodingStarted)
   }
 }

@@ -6,6 +6,53 @@ extension CompressedModel {
   /// - Throws: `cannotCreateOutput` where the folder cannot be written, or the file exists and `replacing` is false;
   ///   `inputOutput` where writing fails.
   public func write(to path: String, replacing: Bool = false) throws(DPQError) -> Int {
-    throw DPQError(.invalidArgument, "not ready")
+    let shape = shape
+    let tensors = shape.tensors.map { data(of: $0.name) }
+    let checksums = tensors.map { $0.withUnsafeBytes { Kernels.checksum($0) } }
+    let draft = shape.header(checksums: checksums, ownChecksum: 0)
+    let own = draft[8...].withUnsafeBytes { Kernels.checksum($0) }
+    let header = TensorData.bytes(shape.header(checksums: checksums, ownChecksum: own))
+
+    var file = try AtomicFile(path: path, replacing: replacing)
+    var total = 0
+    for part in [header] + tensors {
+      // A typed throw does not pass through `withUnsafeBytes` of an array, so the result carries it.
+      let result = part.withUnsafeBytes { bytes in
+        Result { () throws(DPQError) in try file.write(bytes) }.map { bytes.count }
+      }
+      total += try result.get()
+    }
+    try file.commit()
+    return total
+  }
+
+  /// The bytes of a tensor, little endian as memory holds them.
+  private enum TensorData {
+    case bytes([UInt8])
+    case offsets([UInt64])
+    case floats([Float])
+    case halves([Float16])
+
+    func withUnsafeBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+      switch self {
+      case .bytes(let values): values.withUnsafeBytes(body)
+      case .offsets(let values): values.withUnsafeBytes(body)
+      case .floats(let values): values.withUnsafeBytes(body)
+      case .halves(let values): values.withUnsafeBytes(body)
+      }
+    }
+  }
+
+  private func data(of tensor: String) -> TensorData {
+    switch tensor {
+    case "vocabulary.offsets": .offsets(vocabulary?.offsets ?? [])
+    case "vocabulary.order": .offsets(vocabulary?.order ?? [])
+    case "vocabulary.bytes": .bytes(vocabulary?.bytes ?? [])
+    case "norm.codebook": .floats(norms?.codebook ?? [])
+    case "norm.codes": .bytes(norms?.codes ?? [])
+    case "tier.0.codes": .bytes(codes)
+    default:
+      codebook.storage == .float32 ? .floats(codebook.values) : .halves(codebook.values.map { Float16($0) })
+    }
   }
 }

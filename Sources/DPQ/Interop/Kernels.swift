@@ -4,6 +4,9 @@ import CKernels
 enum Kernels {
   /// XXH3-64 as stored in files.
   static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 { dpq_checksum(bytes.baseAddress, bytes.count) }
+
+  /// XXH3-64 of the bytes of `values`.
+  static func checksum(_ values: [Float]) -> UInt64 { values.withUnsafeBytes { checksum($0) } }
 }
 
 extension CodeLayout {
@@ -46,7 +49,8 @@ struct Rows: @unchecked Sendable {
     self.init(
       memory: memory, factors: nil,
       view: dpq_rows(
-        data: memory.base, type: dpq_scalar(DPQ_F32), count: count, dimension: dimension, stride: dimension, scale: nil))
+        data: memory.base, type: dpq_scalar(DPQ_F32), count: count, dimension: dimension, stride: dimension, scale: nil)
+    )
   }
 
   /// Rows `[first, first + count)`.
@@ -56,6 +60,23 @@ struct Rows: @unchecked Sendable {
     part.data = view.data + first * view.stride * dpq_scalar_bytes(view.type)
     part.count = count
     part.scale = view.scale.map { $0 + first }
+    return Rows(memory: memory, factors: factors, view: part)
+  }
+
+  /// The same rows with a factor each (of float32, `count` of them) in place of the one they had.
+  func scaled(by factors: MemoryRegion) -> Rows {
+    precondition(factors.byteCount >= 4 * count)
+    var scaled = view
+    scaled.scale = factors.base.assumingMemoryBound(to: Float.self)
+    return Rows(memory: memory, factors: factors, view: scaled)
+  }
+
+  /// Columns `[first, first + count)` of the rows.
+  func columns(first: Int, count: Int) -> Rows {
+    precondition(first >= 0 && count >= 1 && first <= dimension - count)
+    var part = view
+    part.data = view.data + first * dpq_scalar_bytes(view.type)
+    part.dimension = count
     return Rows(memory: memory, factors: factors, view: part)
   }
 
@@ -80,6 +101,18 @@ struct Rows: @unchecked Sendable {
     return Rows(memory: memory, factors: factors, view: copy)
   }
 
+  /// Columns `[starts[i], starts[i] + width)` of row `ids[i]` for every i, as float32 rows.
+  func gather(_ ids: [Int], columns starts: [Int], width: Int) throws(DPQError) -> Rows {
+    let values = try AlignedBuffer<Float>(count: ids.count * width)
+    let row = try AlignedBuffer<Float>(count: dimension)
+    for (i, id) in ids.enumerated() {
+      precondition(starts[i] >= 0 && starts[i] + width <= dimension)
+      try read(first: id, count: 1, into: row, stride: dimension)
+      (values.pointer + i * width).update(from: row.pointer + starts[i], count: width)
+    }
+    return Rows(memory: values.share(), count: ids.count, dimension: width)
+  }
+
   /// Calls `body` with the view; the memory stays alive until it returns.
   fileprivate func with(_ body: (UnsafePointer<dpq_rows>) -> dpq_status) throws(DPQError) {
     let status = withExtendedLifetime((memory, factors)) { withUnsafePointer(to: view, body) }
@@ -94,6 +127,26 @@ struct Rows: @unchecked Sendable {
     precondition(stride >= dimension && (target + count) * stride <= output.count)
     let pointer = output.pointer + target * stride
     try with { dpq_rows_read($0, first, count, pointer, stride, Int32(threads)) }
+  }
+
+  /// The length of every row, without its factor; 0 only for a row of zeros.
+  func norms(threads: Int) throws(DPQError) -> [Float] {
+    var norms: [Float] = []
+    norms.reserveCapacity(count)
+    let block = 4096
+    let squares = try AlignedBuffer<Double>(count: min(block, count))
+    let target = squares.pointer
+    for first in stride(from: 0, to: count, by: block) {
+      var part = slice(first: first, count: min(block, count - first)).view
+      part.scale = nil
+      let status = dpq_rows_compare(&part, &part, Int32(threads), nil, nil, target, nil)
+      try DPQError.check(status)
+      for i in 0..<part.count {
+        norms.append(target[i] > 0 ? max(Float(target[i].squareRoot()), .leastNormalMagnitude) : 0)
+      }
+    }
+    withExtendedLifetime(memory) {}
+    return norms
   }
 
   /// What a comparison of two tables gives for each row.
@@ -127,6 +180,17 @@ struct Rows: @unchecked Sendable {
       withUnsafePointer(to: other.view) { dpq_rows_compare(a, $0, Int32(threads), distance, dot, norm, otherNorm) }
     }
     withExtendedLifetime((other.memory, other.factors)) {}
+  }
+}
+
+extension MemoryRegion {
+  /// A copy of `values`.
+  static func copy(of values: [Float]) throws(DPQError) -> MemoryRegion {
+    let buffer = try AlignedBuffer<Float>(count: values.count)
+    values.withUnsafeBufferPointer { source in
+      if let base = source.baseAddress { buffer.pointer.update(from: base, count: source.count) }
+    }
+    return buffer.share()
   }
 }
 
@@ -222,17 +286,16 @@ struct Assigner: ~Copyable {
 }
 
 extension Codebook {
-  /// Rebuilds rows from packed codes into the first `count` rows of `output`, `layout.dimension` values each.
-  func reconstruct(
-    _ codes: [UInt8], first: Int, count: Int, into output: borrowing AlignedBuffer<Float>, threads: Int
-  ) throws(DPQError) {
+  /// Rebuilds rows `[first, first + count)` from packed codes.
+  func reconstruct(_ codes: [UInt8], first: Int, count: Int, threads: Int) throws(DPQError) -> Rows {
     precondition(first >= 0 && count >= 0 && (first + count) * layout.rowBytes <= codes.count)
-    precondition(count * layout.dimension <= output.count)
+    let output = try AlignedBuffer<Float>(count: count * layout.dimension)
     var kernelLayout = layout.kernelLayout
     let (rows, stride, offset) = (output.pointer, layout.dimension, first * layout.rowBytes)
     let status = codes.withUnsafeBufferPointer { codes in
       dpq_reconstruct(&kernelLayout, values, codes.baseAddress! + offset, count, rows, stride, Int32(threads))
     }
     try DPQError.check(status)
+    return Rows(memory: output.share(), count: count, dimension: layout.dimension)
   }
 }

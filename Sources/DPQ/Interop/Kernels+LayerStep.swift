@@ -1,0 +1,114 @@
+import CKernels
+
+/// Forward and backward passes of a DPQ layer over batches of table rows, with the memory they need.
+///
+/// Keys and values are `[codebooks][codes][keyWidth]`. With `hasBias` a key has one coordinate more than a codeword,
+/// which meets a query coordinate that is always 1.
+struct LayerStep: ~Copyable {
+  let layout: CodeLayout
+  let capacity: Int
+  let keyWidth: Int
+  private let variant: dpq_variant
+  private let hasBias: Bool
+  private let threads: Int32
+  private var workspace: AlignedBuffer<UInt8>
+  private let row: AlignedBuffer<Float>
+  private let query: AlignedBuffer<Float>
+  private let output: AlignedBuffer<Float>
+  private let codes: AlignedBuffer<UInt16>
+  private let statistics: AlignedBuffer<Float>
+  private let keyGradients: AlignedBuffer<Float>
+  private let valueGradients: AlignedBuffer<Float>
+  private(set) var count = 0
+
+  /// Gradient of the keys after ``run(keys:values:temperature:)``.
+  var keyGradient: Span<Float> {
+    @_lifetime(borrow self)
+    get { keyGradients.span }
+  }
+  /// Gradient of the values; zeros but for SX.
+  var valueGradient: Span<Float> {
+    @_lifetime(borrow self)
+    get { valueGradients.span }
+  }
+
+  /// A layer of `layout` for batches of up to `batch` rows: SX with a bias a key, or VQ.
+  init(layout: CodeLayout, isSoftmax: Bool, batch: Int, threads: Int) throws(DPQError) {
+    let keyWidth = layout.width + (isSoftmax ? 1 : 0)
+    let parameters = layout.codebooks * layout.codes * keyWidth
+    let elements = batch * layout.groups * keyWidth
+    let workspace = try AlignedBuffer<UInt8>(count: 0)
+    let row = try AlignedBuffer<Float>(count: layout.groups * layout.width)
+    let query = try AlignedBuffer<Float>(count: elements)
+    let output = try AlignedBuffer<Float>(count: elements)
+    let codes = try AlignedBuffer<UInt16>(count: batch * layout.groups)
+    let statistics = try AlignedBuffer<Float>(count: 2 * layout.codes)
+    let keyGradients = try AlignedBuffer<Float>(count: parameters)
+    let valueGradients = try AlignedBuffer<Float>(count: parameters)
+    self.layout = layout
+    self.capacity = batch
+    self.keyWidth = keyWidth
+    self.variant = dpq_variant(isSoftmax ? DPQ_SX : DPQ_VQ)
+    self.hasBias = isSoftmax
+    self.threads = Int32(threads)
+    self.workspace = workspace
+    self.row = row
+    self.query = query
+    self.output = output
+    self.codes = codes
+    self.statistics = statistics
+    self.keyGradients = keyGradients
+    self.valueGradients = valueGradients
+  }
+
+  /// Makes the rows `ids` the batch.
+  mutating func load(_ rows: Rows, _ ids: ArraySlice<Int>) throws(DPQError) {
+    precondition(ids.count <= capacity && rows.dimension == layout.dimension)
+    let (groups, width) = (layout.groups, layout.width)
+    for (i, id) in ids.enumerated() {
+      if !hasBias {
+        try rows.read(first: id, count: 1, into: query, row: i, stride: groups * width)
+        continue
+      }
+      try rows.read(first: id, count: 1, into: row, stride: groups * width)
+      for j in 0..<groups {
+        let target = query.pointer + (i * groups + j) * keyWidth
+        target.update(from: row.pointer + j * width, count: width)
+        target[width] = 1
+      }
+    }
+    count = ids.count
+  }
+
+  /// One pass over the batch in which the layer reconstructs its input: the gradients of mean ‖row − output‖² per value.
+  mutating func run(keys: [Float], values: [Float], temperature: Float) throws(DPQError) {
+    precondition(keys.count == keyGradients.count && values.count == keyGradients.count && count > 0)
+    var step = dpq_step(
+      batch: count, groups: layout.groups, codes: layout.codes, width: keyWidth, variant: variant,
+      shared: layout.isShared ? 1 : 0, normalise: 0, temperature: temperature, epsilon: 1e-3)
+    let bytes = dpq_step_workspace_bytes(&step, threads)
+    if workspace.count < bytes { workspace = try AlignedBuffer(count: bytes) }
+    let memory = workspace.bufferPointer
+    try DPQError.check(
+      dpq_step_forward(
+        &step, query.pointer, keys, values, nil, threads, memory.baseAddress, memory.count, codes.pointer,
+        output.pointer, statistics.pointer, nil))
+    // The output becomes the gradient that comes from above: 2 (output − row) / number of values.
+    let scale = 2 / Float(count * layout.dimension)
+    for i in 0..<(count * layout.groups * keyWidth) {
+      output.pointer[i] = (output.pointer[i] - query.pointer[i]) * scale
+    }
+    if hasBias {
+      for i in 0..<(count * layout.groups) { output.pointer[i * keyWidth + keyWidth - 1] = 0 }
+    }
+    try DPQError.check(
+      dpq_step_backward(
+        &step, query.pointer, keys, values, codes.pointer, statistics.pointer, output.pointer, 1, 0, threads,
+        memory.baseAddress, memory.count, nil, keyGradients.pointer, hasBias ? valueGradients.pointer : nil))
+  }
+
+  /// Code of batch row `i` in group `j`.
+  func code(_ i: Int, _ j: Int) -> Int { Int(codes[i * layout.groups + j]) }
+  /// Coordinate `c` of batch row `i` in group `j`.
+  func queryValue(_ i: Int, _ j: Int, _ c: Int) -> Float { query[(i * layout.groups + j) * keyWidth + c] }
+}

@@ -1,0 +1,161 @@
+/// The DPQ layer trained to reconstruct a table (Chen, Li, Sun 2020; here the query is the row itself and constant).
+///
+/// After each epoch the codewords are tried as they will be stored, with each row coded by the nearest, and the best of
+/// each codebook are kept; so are those of a k-means start, and a few sweeps of Lloyd's algorithm refit what was kept.
+///
+/// The response is not normalised here: the statistics a code shares over groups have no meaning once groups have
+/// their own k-means codewords, and codes in files are the nearest codewords. SX keys carry a bias instead, started at
+/// −‖key‖²/2, so that the response ranks keys by distance and starts where k-means ended.
+struct LayerTrainer {
+  let training: TrainingSet
+  let layout: CodeLayout
+  let isSoftmax: Bool
+  let seed: UInt64
+  let threads: Int
+
+  /// Rows of a batch.
+  static let batch = 1024
+
+  struct Settings {
+    var rate: Float = 0.05
+    var finalRate: Float = 0.001
+    var temperature: Float = 0.1
+    var polish = 5
+  }
+  var settings = Settings()
+
+  /// Trains `codebook` for `epochs` passes and returns the best codewords found.
+  func train(
+    from codebook: [Float], epochs: Int, report: (Int, Double, Int) throws(DPQError) -> Void
+  ) throws(DPQError) -> [Float] {
+    var lloyd = try KMeans(training, layout: layout, codebook: codebook, seed: seed, threads: threads)
+    try lloyd.step()
+    // The scale of a step: what a value is off by at the start.
+    let values = training.totalWeight * Double(layout.dimension)
+    let scale = Float((lloyd.error / values).squareRoot())
+    var step = try LayerStep(layout: layout, isSoftmax: isSoftmax, batch: Self.batch, threads: threads)
+    var layer = Layer(layout: layout, keyWidth: step.keyWidth, codebook: codebook)
+    var generator = SeededGenerator(seed: seed, stream: 1 << 41)
+    let batches = (training.rows.count + Self.batch - 1) / Self.batch
+    var done = 0
+    for epoch in 0..<epochs {
+      let order = self.order(&generator)
+      for batch in 0..<batches {
+        let progress = Float(done) / Float(epochs * batches)
+        let rate = settings.finalRate + (settings.rate - settings.finalRate) * (1 - progress) * (1 - progress)
+        try step.load(training.rows, order[(batch * Self.batch)..<min(order.count, (batch + 1) * Self.batch)])
+        try step.run(
+          keys: layer.keys, values: layer.values,
+          temperature: settings.temperature * scale * scale * Float(layout.width))
+        layer.update(step, rate: rate * scale, isSoftmax: isSoftmax)
+        layer.restartDead(step, after: 2 * batches, &generator)
+        done += 1
+      }
+      lloyd.replaceCodebook(layer.codebook(isSoftmax: isSoftmax))
+      try lloyd.step()
+      try report(epoch + 1, lloyd.error / values, lloyd.codesInUse)
+    }
+    lloyd.restoreBest()
+    for _ in 0..<settings.polish { try lloyd.step() }
+    lloyd.restoreBest()
+    return lloyd.codebook
+  }
+
+  /// Row ids of an epoch in random order; with weights each row stands in as often as its weight asks, on average.
+  private func order(_ generator: inout SeededGenerator) -> [Int] {
+    let count = training.rows.count
+    let order = generator.permutation(count)
+    guard let weights = training.weights else { return order }
+    // Systematic sampling: equally spaced marks on the line of cumulated weights.
+    let spacing = training.totalWeight / Double(count)
+    var mark = generator.uniform() * spacing
+    var sum = 0.0
+    var drawn: [Int] = []
+    drawn.reserveCapacity(count)
+    for (id, weight) in weights.enumerated() {
+      sum += Double(weight)
+      while mark < sum && drawn.count < count {
+        drawn.append(id)
+        mark += spacing
+      }
+    }
+    while drawn.count < count { drawn.append(drawn[generator.index(below: max(1, drawn.count))]) }
+    return order.map { drawn[$0] }
+  }
+
+  /// The trained parameters.
+  private struct Layer {
+    let layout: CodeLayout
+    let keyWidth: Int
+    var keys: [Float]
+    var values: [Float]
+    var keyOptimizer: Adam
+    var valueOptimizer: Adam
+    /// Steps since each codeword was last chosen.
+    var idle: [Int]
+
+    init(layout: CodeLayout, keyWidth: Int, codebook: [Float]) {
+      self.layout = layout
+      self.keyWidth = keyWidth
+      let codewords = layout.codebooks * layout.codes
+      keys = [Float](repeating: 0, count: codewords * keyWidth)
+      for k in 0..<codewords {
+        var norm: Float = 0
+        for c in 0..<layout.width {
+          let value = codebook[k * layout.width + c]
+          keys[k * keyWidth + c] = value
+          norm += value * value
+        }
+        if keyWidth > layout.width { keys[k * keyWidth + layout.width] = -norm / 2 }
+      }
+      values = keys
+      keyOptimizer = Adam(count: keys.count)
+      valueOptimizer = Adam(count: keys.count)
+      idle = [Int](repeating: 0, count: codewords)
+    }
+
+    /// Codewords as they would be stored: the values, or the keys where both are one.
+    func codebook(isSoftmax: Bool) -> [Float] {
+      guard isSoftmax else { return keys }
+      var codebook: [Float] = []
+      codebook.reserveCapacity(layout.codebookCount)
+      for k in 0..<(layout.codebooks * layout.codes) {
+        codebook += values[(k * keyWidth)..<(k * keyWidth + layout.width)]
+      }
+      return codebook
+    }
+
+    mutating func update(_ step: borrowing LayerStep, rate: Float, isSoftmax: Bool) {
+      keyOptimizer.update(&keys, gradient: step.keyGradient, rate: rate)
+      if isSoftmax {
+        valueOptimizer.update(&values, gradient: step.valueGradient, rate: rate)
+      } else {
+        values = keys
+      }
+    }
+
+    /// Restarts codewords that no row chose for `limit` steps at a random row of the batch.
+    mutating func restartDead(_ step: borrowing LayerStep, after limit: Int, _ generator: inout SeededGenerator) {
+      for k in idle.indices { idle[k] += 1 }
+      for i in 0..<step.count {
+        for j in 0..<layout.groups { idle[(layout.isShared ? 0 : j * layout.codes) + step.code(i, j)] = 0 }
+      }
+      for k in idle.indices where idle[k] > limit {
+        idle[k] = 0
+        let (i, whole) = (generator.index(below: step.count), max(1, layout.dimension / layout.width))
+        let group = layout.isShared ? generator.index(below: whole) : k / layout.codes
+        var norm: Float = 0
+        for c in 0..<layout.width {
+          let value = step.queryValue(i, group, c)
+          keys[k * keyWidth + c] = value
+          norm += value * value
+        }
+        if keyWidth > layout.width { keys[k * keyWidth + layout.width] = -norm / 2 }
+        let range = (k * keyWidth)..<((k + 1) * keyWidth)
+        for c in range { values[c] = keys[c] }
+        keyOptimizer.reset(range)
+        valueOptimizer.reset(range)
+      }
+    }
+  }
+}
