@@ -1,1 +1,21 @@
-#include "dpq.h"
+#include "support.h"
+
+const kernel_check *kernel_checks(size_t *out_count) {
+    static const kernel_check checks[] = {
+        {"assignment", check_assignment},
+        {"ties", check_ties},
+        {"far from origin", check_far_from_origin},
+        {"non-finite rows", check_non_finite_rows},
+        {"more than 2^31 elements", check_large_table},
+        {"sweep", check_sweep},
+        {"layer step", check_step},
+        {"layer step against finite differences", check_step_differences},
+        {"rows", check_rows},
+        {"half floats", check_half_floats},
+        {"products", check_products},
+        {"codes", check_codes},
+        {"arguments", check_arguments},
+    };
+    *out_count = sizeof checks / sizeof *checks;
+    return checks;
+}
