@@ -12,7 +12,9 @@ const kernel_check *kernel_checks(size_t *out_count) {
         {"layer step against finite differences", check_step_differences},
         {"rows", check_rows},
         {"half floats", check_half_floats},
+#ifndef CHECKS_WITHOUT_BLAS
         {"products", check_products},
+#endif
         {"codes", check_codes},
         {"arguments", check_arguments},
     };
