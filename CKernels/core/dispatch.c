@@ -62,16 +62,19 @@ static const dpqi_kernels *level_named(const char *name) {
     return NULL;
 }
 
-static _Atomic(const dpqi_kernels *) active;
+static _Atomic(const dpqi_kernels *) chosen;
+static _Thread_local const dpqi_kernels *selected;
 
 const dpqi_kernels *dpqi_active(void) {
-    const dpqi_kernels *kernels = atomic_load_explicit(&active, memory_order_acquire);
+    if (selected) return selected;
+    const dpqi_kernels *kernels = atomic_load_explicit(&chosen, memory_order_acquire);
     if (kernels) return kernels;
     const char *wish = getenv("DPQ_ISA");
     kernels = wish ? level_named(wish) : NULL;
     if (!kernels) kernels = available()[0];
+    /* Threads that race here agree on whoever was first. */
     const dpqi_kernels *expected = NULL;
-    if (!atomic_compare_exchange_strong(&active, &expected, kernels)) kernels = expected;
+    if (!atomic_compare_exchange_strong(&chosen, &expected, kernels)) kernels = expected;
     return kernels;
 }
 
@@ -79,7 +82,7 @@ const char *dpq_isa_name(void) { return dpqi_active()->name; }
 
 dpq_status dpq_isa_select(const char *name) {
     const dpqi_kernels *kernels = name ? level_named(name) : NULL;
-    if (!kernels) return DPQ_ERROR_ARGUMENT;
-    atomic_store_explicit(&active, kernels, memory_order_release);
+    if (name && !kernels) return DPQ_ERROR_ARGUMENT;
+    selected = kernels;
     return DPQ_OK;
 }

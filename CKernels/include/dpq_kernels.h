@@ -30,15 +30,15 @@ extern "C" {
 
 /* ---- the machine ------------------------------------------------------------------------------------------------ */
 
-/* Name of the instruction-set level whose kernels run: "scalar", "avx2", "avx512" or "neon". */
+/* Name of the instruction-set level whose kernels the calling thread runs: "scalar", "avx2", "avx512" or "neon". */
 DPQ_API const char *dpq_isa_name(void);
 
 /* Levels this machine can run, best first, as a NULL-terminated array of static strings. */
 DPQ_API const char *const *dpq_isa_available(void);
 
-/* Switches the whole process to the level `name`, for tests and benchmarks; the environment variable DPQ_ISA does the
- * same at first use. Returns DPQ_ERROR_ARGUMENT for a name this machine cannot run. Safe at any time: calls under way
- * finish at the level they started with. */
+/* Makes the calling thread's calls run at the level `name`, for tests and benchmarks; NULL returns to the level of the
+ * process: the best the machine has, or the lower one that the environment variable DPQ_ISA named at first use.
+ * Returns DPQ_ERROR_ARGUMENT for a name this machine cannot run. */
 DPQ_API dpq_status dpq_isa_select(const char *name);
 
 /* "openmp" or "serial": who runs the parallel parts of this build. */

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* mmap of anonymous memory */
 #include "support.h"
 
 #include <sys/mman.h>

@@ -30,8 +30,8 @@ static inline size_t random_below(uint64_t *state, size_t bound) { return (size_
 static inline float random_value(uint64_t *state) { return (float)((double)(random_bits(state) >> 11) * 0x1p-52 - 1); }
 
 static inline void *aligned(size_t bytes) {
-    void *memory = NULL;
-    if (posix_memalign(&memory, DPQ_ALIGNMENT, bytes ? bytes : 1) != 0) abort();
+    void *memory = aligned_alloc(DPQ_ALIGNMENT, (bytes / DPQ_ALIGNMENT + 1) * DPQ_ALIGNMENT);
+    if (!memory) abort();
     memset(memory, 0xa5, bytes); /* kernels must not rely on zeros */
     return memory;
 }
