@@ -1,0 +1,45 @@
+/* fixture.h - small .dpq files made in memory, with a decoder of their own to compare against.
+ *
+ * Written from docs/format.md alone: nothing of the library is used but the system's xxHash. */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct layout {
+    const char *name;
+    size_t rows, dimension, groups, codes;
+    int shared, f16, cosine, words;
+    int wild_codes; /* some stored codes are not below `codes` */
+} layout;
+
+typedef struct fixture {
+    layout layout;
+    size_t width, bits, row_bytes, books;
+    uint32_t *codes; /* [rows][groups] as stored */
+    float *codebook; /* [books][codes][width] */
+    float norm_codebook[256];
+    uint8_t *norm_codes;
+    char **words;
+    uint8_t *file; /* from malloc, exactly `bytes` long, so that a sanitizer sees every byte read beyond */
+    size_t bytes;
+} fixture;
+
+/* Seeded numbers. */
+uint64_t random_bits(uint64_t *state);
+float random_unit(uint64_t *state); /* in [-1, 1) */
+
+fixture fixture_make(layout layout, uint64_t seed);
+void fixture_free(fixture *fixture);
+
+/* Row `id` in float64. */
+void fixture_row(const fixture *fixture, size_t id, double *out);
+
+/* A file of this header text (padded with spaces so that data starts at a multiple of 64) and `data`. From malloc. */
+uint8_t *file_of(const char *header, const uint8_t *data, size_t data_bytes, size_t *out_bytes);
+
+/* The header text of a file, terminated. From malloc. */
+char *header_of(const uint8_t *file);
+
+#endif
