@@ -11,51 +11,69 @@ struct Reconstruction {
   var mse: Double { values == 0 ? 0 : squaredError / Double(values) }
   var relativeError: Double { squaredNorm > 0 ? squaredError / squaredNorm : (squaredError > 0 ? .infinity : 0) }
   var cosineMean: Double { cosineRows == 0 ? 1 : cosines / Double(cosineRows) }
+
+  /// Adds row `i` of a comparison of the table with its reconstruction; returns the row's own error and its cosine
+  /// (`nil` for a row of zeros).
+  @discardableResult
+  mutating func add(_ comparison: borrowing Rows.Comparison, _ i: Int) -> (relative: Double, cosine: Double?) {
+    let (distance, norm) = (comparison.squaredDistance[i], comparison.squaredNorm[i])
+    squaredError += distance
+    squaredNorm += norm
+    guard norm > 0 else { return (distance > 0 ? .infinity : 0, nil) }
+    let lengths = (norm * comparison.otherSquaredNorm[i]).squareRoot()
+    let cosine = lengths > 0 ? comparison.dot[i] / lengths : 0
+    cosines += cosine
+    cosineRows += 1
+    return (distance / norm, cosine)
+  }
 }
 
 extension Codebook {
-  /// Codes all rows, block after block, and measures what they are rebuilt to.
-  func encode(
-    _ prepared: PreparedTable, norms: CompressedModel.Norms?, threads: Int,
-    report: (Double) throws(DPQError) -> Void
-  ) throws(DPQError) -> (codes: [UInt8], error: Reconstruction) {
-    let table = prepared.table
-    let original = Rows(table)
-    var codes = [UInt8](repeating: 0, count: table.rows * layout.rowBytes)
+  /// Packed codes of all rows, coded block after block; `report` gets the share done.
+  func encode(_ rows: Rows, threads: Int, report: (Double) throws(DPQError) -> Void) throws(DPQError) -> [UInt8] {
+    var codes = [UInt8](repeating: 0, count: rows.count * layout.rowBytes)
     var assigner = try Assigner(layout: layout, threads: threads)
     try assigner.load(values)
-    let block = min(table.rows, max(64, (1 << 20) / layout.dimension))
+    let block = Rows.blockRows(layout.dimension)
+    for first in stride(from: 0, to: rows.count, by: block) {
+      let count = min(block, rows.count - first)
+      try assigner.encode(rows.slice(first: first, count: count), into: &codes, first: first)
+      try report(Double(first + count) / Double(rows.count))
+    }
+    return codes
+  }
+
+  /// Measures what packed codes of a table are rebuilt to, block after block; `report` gets the share done.
+  func measure(
+    _ codes: [UInt8], _ norms: CompressedModel.Norms?, against prepared: PreparedTable, threads: Int,
+    report: (Double) throws(DPQError) -> Void
+  ) throws(DPQError) -> Reconstruction {
+    let rows = prepared.table.rows
+    let original = Rows(prepared.table)
+    let block = min(rows, Rows.blockRows(layout.dimension))
     let comparison = try Rows.Comparison(capacity: block)
     var result = Reconstruction()
-    result.values = table.rows * layout.dimension
-    for first in stride(from: 0, to: table.rows, by: block) {
-      let count = min(block, table.rows - first)
-      try assigner.encode(prepared.rows.slice(first: first, count: count), into: &codes, first: first)
+    result.values = rows * layout.dimension
+    for first in stride(from: 0, to: rows, by: block) {
+      let count = min(block, rows - first)
       let rebuilt = try reconstruct(codes, first: first, count: count, threads: threads)
-      let part = original.slice(first: first, count: count)
-      if let norms {
-        try prepared.rows.slice(first: first, count: count).compare(rebuilt, into: comparison, threads: threads)
-        for i in 0..<count {
-          result.objective += comparison.squaredDistance[i] * Double(prepared.weights?[first + i] ?? 1)
-        }
-        let lengths = norms.codes[first..<(first + count)].map { norms.codebook[Int($0)] }
-        try part.compare(rebuilt.scaled(by: MemoryRegion.copy(of: lengths)), into: comparison, threads: threads)
-      } else {
-        try part.compare(rebuilt, into: comparison, threads: threads)
-      }
+      try prepared.rows.slice(first: first, count: count).compare(rebuilt, into: comparison, threads: threads)
       for i in 0..<count {
-        let distance = comparison.squaredDistance[i]
-        if norms == nil { result.objective += distance * Double(prepared.weights?[first + i] ?? 1) }
-        result.squaredError += distance
-        result.squaredNorm += comparison.squaredNorm[i]
-        if comparison.squaredNorm[i] > 0 {
-          let lengths = (comparison.squaredNorm[i] * comparison.otherSquaredNorm[i]).squareRoot()
-          result.cosines += lengths > 0 ? comparison.dot[i] / lengths : 0
-          result.cosineRows += 1
-        }
+        result.objective += comparison.squaredDistance[i] * Double(prepared.weights?[first + i] ?? 1)
       }
-      try report(Double(first + count) / Double(table.rows))
+      if let norms {
+        let lengths = norms.codes[first..<(first + count)].map { norms.codebook[Int($0)] }
+        try original.slice(first: first, count: count).compare(
+          rebuilt.scaled(by: MemoryRegion.copy(of: lengths)), into: comparison, threads: threads)
+      }
+      for i in 0..<count { result.add(comparison, i) }
+      try report(Double(first + count) / Double(rows))
     }
-    return (codes, result)
+    return result
   }
+}
+
+extension Rows {
+  /// Rows of `dimension` values that make a block of work: about four megabytes of float32.
+  static func blockRows(_ dimension: Int) -> Int { max(64, (1 << 20) / dimension) }
 }

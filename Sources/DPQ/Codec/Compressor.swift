@@ -59,17 +59,20 @@ public struct Compressor: Sendable {
       if !progress(state) { throw DPQError(.cancelled, "stopped") }
     }
     let norms = prepared.norms.map(NormQuantizer.quantize)
-    func code(_ values: [Float], from start: Double) throws(DPQError) -> (Codebook, [UInt8], Reconstruction) {
+    func code(_ values: [Float], from start: Double, _ length: Double) throws(DPQError) -> (Codebook, [UInt8], Reconstruction) {
       let codebook = try Codebook(layout: layout, values: values, storage: options.codebookStorage)
-      let (codes, error) = try codebook.encode(prepared, norms: norms, threads: options.threads) {
-        (share) throws(DPQError) in try report(start + share * (1 - start), trained.loss)
+      let codes = try codebook.encode(prepared.rows, threads: options.threads) {
+        (share) throws(DPQError) in try report(start + share * length / 2, trained.loss)
+      }
+      let error = try codebook.measure(codes, norms, against: prepared, threads: options.threads) {
+        (share) throws(DPQError) in try report(start + (1 + share) * length / 2, trained.loss)
       }
       return (codebook, codes, error)
     }
-    var (codebook, codes, error) = try code(trained.codebook, from: trained.start == nil ? 0.9 : 0.95)
+    var (codebook, codes, error) = try code(trained.codebook, from: 0.9, trained.start == nil ? 0.1 : 0.05)
     var startMSE: Double?
     if let start = trained.start {
-      let first = try code(start, from: 0.9)
+      let first = try code(start, from: 0.95, 0.05)
       startMSE = first.2.mse
       // What is written is never worse than the start, in what training minimises and in what is reported.
       if first.2.objective < error.objective || first.2.mse < error.mse { (codebook, codes, error) = first }

@@ -1,10 +1,9 @@
 /// Quantises the lengths of rows to one byte each: Lloyd's algorithm on a line.
 enum NormQuantizer {
-  /// 256 ascending lengths and the nearest of them for each row. A length of 0 is kept exactly where there is one.
+  /// 256 ascending lengths, the first of them 0 so that rows of zeros come back exactly, and the nearest for each row.
   static func quantize(_ norms: [Float]) -> CompressedModel.Norms {
     let sorted = norms.filter { $0 > 0 }.sorted()
-    let hasZero = sorted.count < norms.count
-    let count = FileShape.normCodes - (hasZero ? 1 : 0)
+    let count = FileShape.normCodes - 1
     var sums = [0.0]
     for norm in sorted { sums.append(sums[sums.count - 1] + Double(norm)) }
     // Quantiles to start from, then each entry moves to the mean of the stretch nearest to it.
@@ -25,7 +24,7 @@ enum NormQuantizer {
       }
       if !moved { break }
     }
-    let codebook = ((hasZero ? [0] : []) + entries).sorted()
+    let codebook = [0] + entries.sorted()
     return CompressedModel.Norms(codebook: codebook, codes: norms.map { code($0, codebook) })
   }
 

@@ -1,0 +1,100 @@
+/// Codes new rows with the codebooks of a compressed table.
+///
+/// Rows are coded one by one, so shards of a table coded by different machines and joined give the codes of the whole.
+public struct Encoder: Sendable {
+  /// The codewords rows are coded with.
+  public let codebook: Codebook
+  /// What the codebooks describe.
+  public let metric: Metric
+  private let norms: CompressedModel.Norms?
+  private let recipe: String
+
+  /// Takes the codebooks of `table`.
+  ///
+  /// - Throws: `corruptFile` where its codebooks are damaged; `unsupportedVersion` where its codes are the response of a trained layer whose state the file lacks.
+  public init(_ table: borrowing CompressedTable) throws(DPQError) {
+    guard table.assignment == .nearest else {
+      throw DPQError(
+        .unsupportedVersion,
+        "codes of this model are the responses of a trained layer, which the file does not hold: rows cannot be added",
+        .init(file: table.path))
+    }
+    codebook = try table.codebook()
+    metric = table.metric
+    norms = table.norms()
+    if let lengths = norms?.codebook, !zip(lengths, lengths.dropFirst()).allSatisfy({ $0 <= $1 }) {
+      throw DPQError(.corruptFile, "the lengths of rows are not in order", .init(file: table.path))
+    }
+    recipe = table.recipe
+  }
+
+  /// Codes the rows `range` of `table` (all of them without a range), with their words.
+  ///
+  /// `progress` gets the share done; returning `false` stops with `cancelled`.
+  ///
+  /// - Throws: `malformedInput` where the rows have another dimension or there are none; `unknownRow` where `range` is
+  ///   outside the table; `cancelled`.
+  public func encode(
+    _ table: EmbeddingTable, range: Range<Int>? = nil, threads: Int = 0, progress: (Double) -> Bool = { _ in true }
+  ) throws(DPQError) -> CompressedModel {
+    guard table.dimension == codebook.layout.dimension else {
+      throw DPQError(
+        .malformedInput, "rows have \(table.dimension) values, the model codes rows of \(codebook.layout.dimension)")
+    }
+    let range = range ?? 0..<table.rows
+    guard range.lowerBound >= 0, range.upperBound <= table.rows else {
+      throw DPQError(.unknownRow, "rows \(range) are outside the table of \(table.rows) rows")
+    }
+    guard !range.isEmpty else { throw DPQError(.malformedInput, "there are no rows to code") }
+    var options = CompressionOptions()
+    options.metric = metric
+    options.threads = threads
+    let part = table.slice(range)
+    let prepared = try PreparedTable(part, options)
+    var coded: CompressedModel.Norms?
+    if let norms, let lengths = prepared.norms {
+      coded = CompressedModel.Norms(
+        codebook: norms.codebook, codes: lengths.map { NormQuantizer.code($0, norms.codebook) })
+    }
+    let codes = try codebook.encode(prepared.rows, threads: threads) { (share) throws(DPQError) in
+      if !progress(share) { throw DPQError(.cancelled, "stopped") }
+    }
+    return CompressedModel(
+      rows: range.count, codes: codes, codebook: codebook, norms: coded, vocabulary: part.vocabulary, recipe: recipe)
+  }
+}
+
+extension CompressedModel {
+  /// These rows behind those of `table`, as one model.
+  ///
+  /// - Throws: `invalidArgument` where the codebooks differ, or only one of the two has words; `duplicateWord` where a
+  ///   word stands in both.
+  public func appended(to table: borrowing CompressedTable) throws(DPQError) -> CompressedModel {
+    guard try table.codebook() == codebook, table.assignment == assignment, table.norms()?.codebook == norms?.codebook
+    else {
+      throw DPQError(
+        .invalidArgument, "the rows are coded with other codebooks: code them with this model", .init(file: table.path))
+    }
+    let words = try table.vocabulary()
+    guard (words == nil) == (vocabulary == nil) else {
+      throw DPQError(
+        .invalidArgument,
+        words == nil
+          ? "the new rows have words and the model has none: leave the vocabulary out"
+          : "the model has words and the new rows have none: give a vocabulary", .init(file: table.path))
+    }
+    let joined = words.flatMap { words in vocabulary.map { words.joined(with: $0) } }
+    if let joined, let duplicate = joined.firstDuplicate() {
+      throw DPQError(
+        .duplicateWord, "\"\(joined[duplicate.second])\" already stands at row \(duplicate.first)",
+        .init(row: duplicate.second))
+    }
+    var lengths = norms
+    if let norms, let first = table.norms() {
+      lengths = Norms(codebook: norms.codebook, codes: first.codes + norms.codes)
+    }
+    return CompressedModel(
+      assignment: assignment, rows: table.rows + rows, codes: table.codes() + codes, codebook: codebook, norms: lengths,
+      vocabulary: joined, recipe: table.recipe)
+  }
+}
