@@ -59,7 +59,9 @@ public struct Compressor: Sendable {
       if !progress(state) { throw DPQError(.cancelled, "stopped") }
     }
     let norms = prepared.norms.map(NormQuantizer.quantize)
-    func code(_ values: [Float], from start: Double, _ length: Double) throws(DPQError) -> (Codebook, [UInt8], Reconstruction) {
+    func code(_ values: [Float], from start: Double, _ length: Double) throws(DPQError) -> (
+      Codebook, [UInt8], Reconstruction
+    ) {
       let codebook = try Codebook(layout: layout, values: values, storage: options.codebookStorage)
       let codes = try codebook.encode(prepared.rows, threads: options.threads) {
         (share) throws(DPQError) in try report(start + share * length / 2, trained.loss)
