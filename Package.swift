@@ -51,7 +51,7 @@ let package = Package(
       publicHeadersPath: "include"),
     .testTarget(
       name: "KernelTests", dependencies: ["CKernels", "CKernelChecks"], path: "Tests/KernelTests",
-      exclude: ["Checks", "run_checks.c"]),
+      exclude: ["CMakeLists.txt", "Checks", "run_checks.c"]),
     .testTarget(
       name: "DPQTests", dependencies: ["DPQ"], path: "Tests/DPQTests"),
     .testTarget(
