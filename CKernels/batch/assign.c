@@ -176,7 +176,9 @@ static void assign_tiles(void *context, size_t begin, size_t end, int worker) {
             stride = task->code_stride;
             out = (char *)task->codes + first * stride * dpq_code_bytes(assigner->layout.codes);
         }
+        dpqi_prefetch next = dpqi_prefetch_tile(task->rows, first + DPQI_TILE, end);
         for (size_t group = 0; group < groups; group++) {
+            dpqi_prefetch_columns(&next, (group + 1) * width);
             const size_t slot = dpqi_slot(assigner, group);
             const float *tile = scratch.tile + group * width * DPQI_TILE;
             const float *codewords = dpqi_slot_codewords(assigner, slot), *bias = dpqi_slot_bias(assigner, slot);

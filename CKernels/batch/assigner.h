@@ -38,4 +38,25 @@ static inline const float *dpqi_raw_codebook(const dpq_assigner *assigner, size_
     return assigner->raw + (assigner->layout.shared ? 0 : group) * assigner->layout.codes * assigner->width;
 }
 
+/* Fetches the rows of the next tile while this one is scored: a few cache lines with every group, since a burst of them
+ * all would wait for itself. */
+typedef struct dpqi_prefetch {
+    const char *row;
+    size_t rows, pitch, element, bytes, done;
+} dpqi_prefetch;
+
+static inline dpqi_prefetch dpqi_prefetch_tile(const dpq_rows *rows, size_t first, size_t end) {
+    const size_t element = dpqi_element_bytes(rows->type);
+    const size_t count = first >= end ? 0 : end - first < DPQI_TILE ? end - first : DPQI_TILE;
+    return (dpqi_prefetch){count ? dpqi_row(rows, first) : NULL, count, rows->stride * element, element,
+                           rows->dimension * element, 0};
+}
+
+/* Fetches what columns [0, column) span and is not on its way yet. */
+static inline void dpqi_prefetch_columns(dpqi_prefetch *next, size_t column) {
+    const size_t wanted = column * next->element < next->bytes ? column * next->element : next->bytes;
+    for (; next->done < wanted; next->done += 64)
+        for (size_t r = 0; r < next->rows; r++) __builtin_prefetch(next->row + r * next->pitch + next->done, 0, 2);
+}
+
 #endif

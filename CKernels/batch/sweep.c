@@ -103,7 +103,9 @@ static void sum_chunk(const sweep_task *task, int worker, size_t first_group, si
     for (size_t first = begin; first < end; first += DPQI_TILE) {
         const size_t count = end - first < DPQI_TILE ? end - first : DPQI_TILE;
         task->kernels->load_tile(&view, first, count, assigner->center + first_column, scratch.tile);
+        dpqi_prefetch next = dpqi_prefetch_tile(&view, first + DPQI_TILE, end);
         for (size_t group = first_group; group < end_group; group++) {
+            dpqi_prefetch_columns(&next, (group - first_group + 1) * width);
             const size_t slot = dpqi_slot(assigner, group), columns = dpqi_group_columns(layout, group);
             const float *tile = scratch.tile + (group - first_group) * width * DPQI_TILE;
             task->kernels->assign_tile(tile, width, dpqi_slot_codewords(assigner, slot),

@@ -13,11 +13,6 @@ static inline vf elements(const char *row, dpq_scalar type, size_t column) {
     }
 }
 
-/* Bytes to start fetching ahead of use: one tile, the reach that hides memory latency behind the work on this one. */
-static inline void prefetch_row(const char *row, size_t bytes) {
-    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 0, 3);
-}
-
 static void DPQI_NAME(load_tile)(const dpq_rows *rows, size_t first, size_t count, const float *center, float *out) {
     const size_t size = dpqi_element_bytes(rows->type), pitch = rows->stride * size, dimension = rows->dimension;
     const char *data = (const char *)rows->data + first * pitch;
@@ -54,10 +49,6 @@ static void DPQI_NAME(load_tile)(const dpq_rows *rows, size_t first, size_t coun
                 out[c * DPQI_TILE + r + i] = value;
             }
         }
-    }
-    if (first + count < rows->count) {
-        const size_t next = rows->count - first - count < DPQI_TILE ? rows->count - first - count : DPQI_TILE;
-        for (size_t r = 0; r < next; r++) prefetch_row(data + (count + r) * pitch, dimension * size);
     }
 }
 
