@@ -346,7 +346,7 @@ dpq_status dpqi_container_open(const uint8_t *file, size_t bytes, dpqi_container
     if (bytes < 8) return dpqi_fail(error, DPQ_ERROR_FORMAT, "not a dpq file: only %zu bytes", bytes);
     for (int i = 7; i >= 0; i--) header_bytes = header_bytes << 8 | file[i];
     const char *header = (const char *)file + 8;
-    int claimed = claims_format(header, bytes - 8);
+    int claimed = claims_format(header, header_bytes < bytes - 8 ? (size_t)header_bytes : bytes - 8);
     dpq_status unlike = claimed ? DPQ_ERROR_CORRUPT : DPQ_ERROR_FORMAT;
     const char *what = claimed ? "a damaged dpq file" : "not a dpq file";
     if (header_bytes > bytes - 8)
