@@ -186,7 +186,7 @@ static void assign_tiles(void *context, size_t begin, size_t end, int worker) {
                 float slope, constant;
                 uint64_t doubtful;
                 doubt_bound(assigner, slot, &slope, &constant);
-                kernels->assign_tile_checked(tile, width, codewords, bias, assigner->padded_codes, slope, constant,
+                kernels->assign_tile_checked(tile, count, width, codewords, bias, assigner->layout.codes, slope, constant,
                                              scratch.codes, &doubtful);
                 if (count < DPQI_TILE) doubtful &= ((uint64_t)1 << count) - 1;
                 for (; doubtful; doubtful &= doubtful - 1) {
@@ -194,7 +194,7 @@ static void assign_tiles(void *context, size_t begin, size_t end, int worker) {
                     scratch.codes[r] = exact_code(assigner, task->rows, first + r, group);
                 }
             } else {
-                kernels->assign_tile(tile, width, codewords, bias, assigner->padded_codes, scratch.codes, NULL);
+                kernels->assign_tile(tile, count, width, codewords, bias, assigner->layout.codes, scratch.codes, NULL);
             }
             if (assigner->layout.codes <= 256)
                 for (size_t r = 0; r < count; r++) ((uint8_t *)out)[r * stride + group] = (uint8_t)scratch.codes[r];

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* Partial sums of the codebooks of some groups over one chunk, of centred values. */
+/* Partial sums of the codebooks of some groups over one chunk. */
 typedef struct partial {
     double *sums;    /* [codebooks][codes][width] */
     double *weights; /* [codebooks][codes] */
@@ -45,6 +45,7 @@ typedef struct sweep_scratch {
     int32_t *codes; /* [DPQI_TILE] */
     float *scores;  /* [DPQI_TILE] */
     float *squares; /* [DPQI_TILE] */
+    float *rows;    /* [DPQI_TILE][dimension]: the rows as float32 where the table is not */
 } sweep_scratch;
 
 static size_t carve_scratch(const dpq_assigner *assigner, void *memory, sweep_scratch *out) {
@@ -53,6 +54,7 @@ static size_t carve_scratch(const dpq_assigner *assigner, void *memory, sweep_sc
     out->codes = DPQI_TAKE(&arena, int32_t, DPQI_TILE);
     out->scores = DPQI_TAKE(&arena, float, DPQI_TILE);
     out->squares = DPQI_TAKE(&arena, float, DPQI_TILE);
+    out->rows = DPQI_TAKE(&arena, float, assigner->layout.dimension *DPQI_TILE);
     return arena.used;
 }
 
@@ -98,48 +100,54 @@ static void sum_chunk(const sweep_task *task, int worker, size_t first_group, si
     dpq_rows view = *task->rows;
     view.data = (const char *)view.data + first_column * dpqi_element_bytes(view.type);
     view.dimension = (end_group * width < layout->dimension ? end_group * width : layout->dimension) - first_column;
+    const int plain = view.type == DPQ_F32 && !view.scale && (uintptr_t)view.data % sizeof(float) == 0;
     memset(scratch.tile, 0, (end_group - first_group) * width * DPQI_TILE * sizeof(float));
 
     for (size_t first = begin; first < end; first += DPQI_TILE) {
         const size_t count = end - first < DPQI_TILE ? end - first : DPQI_TILE;
         task->kernels->load_tile(&view, first, count, assigner->center + first_column, scratch.tile);
+        const float *rows = (const float *)(const void *)dpqi_row(&view, first);
+        size_t stride = view.stride;
+        if (!plain) {
+            dpq_rows_read(&view, first, count, scratch.rows, view.dimension, 1);
+            rows = scratch.rows;
+            stride = view.dimension;
+        }
         dpqi_prefetch next = dpqi_prefetch_tile(&view, first + DPQI_TILE, end);
         for (size_t group = first_group; group < end_group; group++) {
             dpqi_prefetch_columns(&next, (group - first_group + 1) * width);
             const size_t slot = dpqi_slot(assigner, group), columns = dpqi_group_columns(layout, group);
             const float *tile = scratch.tile + (group - first_group) * width * DPQI_TILE;
-            task->kernels->assign_tile(tile, width, dpqi_slot_codewords(assigner, slot),
-                                       dpqi_slot_bias(assigner, slot), assigner->padded_codes, scratch.codes,
+            task->kernels->assign_tile(tile, count, width, dpqi_slot_codewords(assigner, slot),
+                                       dpqi_slot_bias(assigner, slot), assigner->layout.codes, scratch.codes,
                                        scratch.scores);
             task->kernels->tile_squared_norms(tile, width, scratch.squares);
             const size_t base = layout->shared ? 0 : (group - first_group) * codes;
+            const float *weights = task->weights ? task->weights + first : NULL;
+            task->kernels->accumulate(rows + (group - first_group) * width, stride, count, columns, scratch.codes,
+                                      weights, part->sums + base * width, width);
             for (size_t r = 0; r < count; r++) {
-                const double weight = task->weights ? task->weights[first + r] : 1;
+                const double weight = weights ? (double)weights[r] : 1;
                 const size_t code = base + (size_t)scratch.codes[r];
                 const double error = (double)scratch.squares[r] - 2 * (double)scratch.scores[r];
-                double *sum = part->sums + code * width;
-                for (size_t c = 0; c < columns; c++) sum[c] += weight * (double)tile[c * DPQI_TILE + r];
-                if (layout->shared && columns < width) {
-                    /* Coordinates this group does not have pull the shared codeword nowhere. */
-                    const float *codeword = assigner->raw + (size_t)scratch.codes[r] * width;
-                    for (size_t c = columns; c < width; c++)
-                        sum[c] += weight * ((double)codeword[c] - (double)assigner->center[c]);
-                }
                 part->weights[code] += weight;
                 part->errors[code] += weight * (error > 0 ? error : 0);
+                /* Coordinates a padded last group does not have pull a shared codeword nowhere. */
+                if (layout->shared)
+                    for (size_t c = columns; c < width; c++)
+                        part->sums[code * width + c] +=
+                            weight * (double)assigner->raw[(size_t)scratch.codes[r] * width + c];
             }
         }
     }
 }
 
-/* Adds one chunk's sums of centred values to the outputs for `codebooks` codebooks from `first` on. */
+/* Adds one chunk's sums to the outputs for `codebooks` codebooks from `first` on. */
 static void add_partial(const sweep_task *task, size_t first, size_t codebooks, const partial *part) {
     const size_t width = task->assigner->width, codes = task->assigner->layout.codes;
     for (size_t i = 0; i < codebooks * codes; i++) {
         const size_t out = first * codes + i;
-        const float *center = task->assigner->center + (first + i / codes) * width;
-        for (size_t c = 0; c < width; c++)
-            task->sums[out * width + c] += part->sums[i * width + c] + part->weights[i] * (double)center[c];
+        for (size_t c = 0; c < width; c++) task->sums[out * width + c] += part->sums[i * width + c];
         task->code_weights[out] += part->weights[i];
         task->errors[out] += part->errors[i];
     }

@@ -13,8 +13,9 @@
  * neighbouring rows is contiguous, distances need no horizontal sums, and any width costs the same per value. */
 #define DPQI_TILE 64
 
-/* Codewords are interleaved by this many in a prepared codebook: [codes / 4][width][4]. */
-#define DPQI_CODE_BLOCK 4
+/* Codewords are interleaved by this many in a prepared codebook, [codes / 16][width][16]: their scalars are neighbours
+ * for broadcasting, and whole vectors of codes can be loaded where there are too few rows to fill the lanes. */
+#define DPQI_CODE_BLOCK 16
 
 typedef struct dpqi_kernels {
     const char *name;
@@ -24,15 +25,21 @@ typedef struct dpqi_kernels {
      * columns [0, dimension); missing rows are 0. center may be NULL. */
     void (*load_tile)(const dpq_rows *rows, size_t first, size_t count, const float *center, float *out);
 
-    /* For each of DPQI_TILE rows: the code with the largest score = bias + x . codeword, ties to the lowest.
-     * tile [width][DPQI_TILE]; codewords interleaved, `codes` a multiple of DPQI_CODE_BLOCK; bias [codes], -inf for
-     * padding codes.
+    /* For each of the first `rows` rows of a tile: the code with the largest score = bias + x . codeword, ties to the
+     * lowest. tile [width][DPQI_TILE]; codewords interleaved and bias [codes], both padded to a multiple of
+     * DPQI_CODE_BLOCK, the bias with -inf. Outputs have DPQI_TILE places, those beyond `rows` undefined; out_score may
+     * be NULL.
      * The checked form sets bit r of out_doubtful where the best two scores of row r are not farther apart than
      * slope * ||x||^2 + constant (or one is not a number). */
-    void (*assign_tile)(const float *tile, size_t width, const float *codewords, const float *bias, size_t codes,
-                        int32_t *out_code, float *out_score);
-    void (*assign_tile_checked)(const float *tile, size_t width, const float *codewords, const float *bias,
-                                size_t codes, float slope, float constant, int32_t *out_code, uint64_t *out_doubtful);
+    void (*assign_tile)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
+                        size_t codes, int32_t *out_code, float *out_score);
+    void (*assign_tile_checked)(const float *tile, size_t rows, size_t width, const float *codewords,
+                                const float *bias, size_t codes, float slope, float constant, int32_t *out_code,
+                                uint64_t *out_doubtful);
+
+    /* sums[codes[r]][c] += weights[r] * rows[r][c] for r < count, c < columns; weights NULL: 1. sums [][width]. */
+    void (*accumulate)(const float *rows, size_t stride, size_t count, size_t columns, const int32_t *codes,
+                       const float *weights, double *sums, size_t width);
 
     /* out[row] = sum over `width` columns of tile value squared. */
     void (*tile_squared_norms)(const float *tile, size_t width, float *out);

@@ -12,6 +12,7 @@
 #ifndef DPQ_RUNTIME_ONLY
 #include "kernels/tile.h"
 #include "kernels/assign.h"
+#include "kernels/accumulate.h"
 #include "kernels/step.h"
 #endif
 #include "kernels/bitpack.h"
@@ -32,6 +33,7 @@ const dpqi_kernels DPQI_JOIN(dpqi_kernels, DPQI_LEVEL) = {
     .tile_squared_norms = DPQI_NAME(tile_squared_norms),
     .find_non_finite = DPQI_NAME(find_non_finite),
     .assign_tile = DPQI_NAME(assign_tile),
+    .accumulate = DPQI_NAME(accumulate),
     .assign_tile_checked = DPQI_NAME(assign_tile_checked),
     .responses = DPQI_NAME(responses),
     .row_sums = DPQI_NAME(row_sums),

@@ -1,0 +1,29 @@
+/* Sums of rows by code, the second half of a k-means sweep. */
+
+/* The compiler unrolls this for each constant `columns`; the short inner loops would cost more than the sums. */
+static inline __attribute__((always_inline)) void add_rows(const float *rows, size_t stride, size_t count,
+                                                           size_t columns, const int32_t *codes, const float *weights,
+                                                           double *sums, size_t width) {
+    for (size_t r = 0; r < count; r++) {
+        const float *row = rows + r * stride;
+        double *sum = sums + (size_t)codes[r] * width;
+        const double weight = weights ? (double)weights[r] : 1;
+        for (size_t c = 0; c < columns; c++) sum[c] += weight * (double)row[c];
+    }
+}
+
+/* sums[codes[r]][c] += weights[r] * rows[r][c] for c < columns; weights NULL: 1. sums [][width]. */
+static void DPQI_NAME(accumulate)(const float *rows, size_t stride, size_t count, size_t columns, const int32_t *codes,
+                                  const float *weights, double *sums, size_t width) {
+    switch (columns) {
+    case 1: add_rows(rows, stride, count, 1, codes, weights, sums, width); break;
+    case 2: add_rows(rows, stride, count, 2, codes, weights, sums, width); break;
+    case 3: add_rows(rows, stride, count, 3, codes, weights, sums, width); break;
+    case 4: add_rows(rows, stride, count, 4, codes, weights, sums, width); break;
+    case 5: add_rows(rows, stride, count, 5, codes, weights, sums, width); break;
+    case 6: add_rows(rows, stride, count, 6, codes, weights, sums, width); break;
+    case 8: add_rows(rows, stride, count, 8, codes, weights, sums, width); break;
+    case 16: add_rows(rows, stride, count, 16, codes, weights, sums, width); break;
+    default: add_rows(rows, stride, count, columns, codes, weights, sums, width); break;
+    }
+}
