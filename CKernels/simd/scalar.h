@@ -12,7 +12,7 @@ typedef int vm;
 
 static inline vf vf_load(const float *p) {
     vf a;
-    memcpy(&a, p, sizeof a); /* rows of a file may lie at any address */
+    memcpy(&a, (const char *)p, sizeof a); /* rows of a file may lie at any address */
     return a;
 }
 static inline void vf_store(float *p, vf a) { *p = a; }
@@ -36,12 +36,12 @@ static inline vm vf_not_finite(vf a) { return !(fabsf(a) <= 3.402823466e+38f); }
 static inline uint32_t vm_bits(vm m) { return (uint32_t)m; } /* bit i: lane i */
 static inline vf vf_load_f16(const uint16_t *p) {
     uint16_t half;
-    memcpy(&half, p, sizeof half);
+    memcpy(&half, (const char *)p, sizeof half);
     return dpqi_f16_to_f32(half);
 }
 static inline vf vf_load_bf16(const uint16_t *p) {
     uint16_t half;
-    memcpy(&half, p, sizeof half);
+    memcpy(&half, (const char *)p, sizeof half);
     return dpqi_bf16_to_f32(half);
 }
 static inline void vf_transpose(vf row[LANES]) { (void)row; }
