@@ -53,7 +53,7 @@ let package = Package(
       name: "KernelTests", dependencies: ["CKernels", "CKernelChecks"], path: "Tests/KernelTests",
       exclude: ["CMakeLists.txt", "Checks", "run_checks.c"]),
     .testTarget(
-      name: "DPQTests", dependencies: ["DPQ"], path: "Tests/DPQTests"),
+      name: "DPQTests", dependencies: ["DPQ"], path: "Tests/DPQTests", exclude: ["Fixtures"]),
     .testTarget(
       name: "ToolTests", dependencies: ["DPQ", "DPQTool"], path: "Tests/ToolTests"),
   ],

@@ -60,6 +60,15 @@ enum FastTextModel {
       throw TableShape.truncated(rows: matrixRows, dimension: columns, need: need, have: region.byteCount)
     }
     guard words > 0 else { throw DPQError(.malformedInput, "the fastText model has no words") }
+    // The output matrix is not needed, but a file without it was cut off.
+    cursor = ByteCursor(region, at: need)
+    _ = try cursor.integer(UInt8.self)
+    let outputRows = Int(try cursor.integer(Int64.self))
+    let outputColumns = Int(try cursor.integer(Int64.self))
+    let whole = cursor.position + (try TableShape.bytes(rows: outputRows, dimension: outputColumns))
+    guard region.byteCount >= whole else {
+      throw TableShape.truncated(rows: outputRows, dimension: outputColumns, need: whole, have: region.byteCount)
+    }
 
     let vocabulary = builder.vocabulary()
     var output = GrowableMemory()

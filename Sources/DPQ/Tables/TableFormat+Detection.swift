@@ -63,7 +63,7 @@ extension TableFormat {
       let next = 4 + 4 * first
       let repeats =
         window.count < next + 4 ? size % next == 0 : Int(window.integer(at: next, as: UInt32.self)) == first
-      if repeats || size == next || (!couldBeFbin && size < next + 4) { return .fvecs }
+      if size >= next + 4 ? repeats : !couldBeFbin { return .fvecs }
     }
     if couldBeFbin { return .fbin }
     throw unknown

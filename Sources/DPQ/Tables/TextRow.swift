@@ -38,7 +38,6 @@ enum TextRow {
   /// Why a word would not be read back from a line as it is, or `nil`.
   static func problem(withWord word: Span<UInt8>) -> String? {
     if isSpace(word[0]) || isSpace(word[word.count - 1]) { return "starts or ends with a space" }
-    if word[word.count - 1] == 0x0D { return "ends with a line break" }
     var last = word.count
     while last > 0 && !isSpace(word[last - 1]) { last -= 1 }
     return last > 0 && isFraction(word.extracting(last..<word.count)) ? "ends with a space and a number" : nil

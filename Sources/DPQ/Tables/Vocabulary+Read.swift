@@ -2,7 +2,7 @@ extension Vocabulary {
   /// Reads the words of a table from a file beside it: a word list or `vocab.txt` (line i is row i), or a Hugging Face
   /// `tokenizer.json`, `tokenizer_config.json` or `vocab.json`, told apart by their contents; gzip and zstd are undone.
   ///
-  /// Lines end with `\n` only (a `\r` before it is dropped), so words may hold other line separators. In a tokenizer, ids
+  /// Lines end with `\n` only, or all of them with `\r\n`, so words may hold other line separators. In a tokenizer, ids
   /// without a token are called `[id 17]`, as where a table was padded; added tokens behind the last row are left out.
   ///
   /// - Parameter rows: rows of the table, where known.
@@ -33,11 +33,14 @@ extension Vocabulary {
   /// One word a line.
   private static func list(_ stream: inout ByteStream, rows: Int?) throws(DPQError) -> Vocabulary {
     var builder = VocabularyBuilder()
+    var returns = 0
     while let count = try stream.findLine() {
-      let hasReturn = count > 0 && stream.window[count - 1] == 0x0D
-      builder.append(stream.window, 0..<(hasReturn ? count - 1 : count))
+      if count > 0 && stream.window[count - 1] == 0x0D { returns += 1 }
+      builder.append(stream.window, 0..<count)
       stream.skipLine(count)
     }
+    // Some tokenizers have tokens that end with a carriage return: it is part of the line end only where all lines have it.
+    if returns == builder.count { builder.dropLastBytes() }
     if let rows, builder.count != rows {
       throw DPQError(
         .malformedInput, "has \(builder.count) words, the table \(rows) rows: give the list that belongs to it")

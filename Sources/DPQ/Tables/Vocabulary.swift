@@ -158,5 +158,12 @@ struct VocabularyBuilder {
 
   mutating func append(_ word: String) { append(word.utf8) }
 
+  /// Shortens every word by its last byte.
+  mutating func dropLastBytes() {
+    var shorter = VocabularyBuilder()
+    for id in 0..<count { shorter.append(bytes[Int(offsets[id])..<Int(offsets[id + 1]) - 1]) }
+    self = shorter
+  }
+
   func vocabulary() -> Vocabulary { Vocabulary(bytes: bytes, offsets: offsets) }
 }
