@@ -118,8 +118,13 @@ struct TableReadTests {
     check(Fixture.path("tokenizer_wordpiece.json"), .malformedInput, "not a table")
 
     // Counts that nothing can hold.
-    check(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 4), }"), .malformedInput, "cannot be right")
-    check(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999, 4), }"), .malformedInput, "damaged")
+    check(
+      npy(
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 4), }"), .malformedInput,
+      "cannot be right")
+    check(
+      npy(
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999, 4), }"), .malformedInput, "damaged")
     check(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000, 400), }"), .truncatedInput, "needs")
     check(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }"), .malformedInput, "records")
     check(npy("{'descr': '<f4'}"), .malformedInput, "lacks")
@@ -135,7 +140,8 @@ struct TableReadTests {
     check(safetensors(early, 17), .malformedInput, "follow the last tensor")
     let nested = String(repeating: "[", count: 100_000)
     check(safetensors("{\"" + nested + "\":" + nested), .malformedInput, "not valid JSON")
-    let compressed = "{\"__metadata__\":{\"format\":\"dpq\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}"
+    let compressed =
+      "{\"__metadata__\":{\"format\":\"dpq\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}"
     check(safetensors(compressed, 16), .malformedInput, "compressed table")
     check(folder.write("99999999999999 300\nthe 1 2\n"), .malformedInput, "numbers, the table 300")
     check(folder.write("4000000000 1000000\n\u{1}\u{2}\u{3}\u{0}"), .truncatedInput, "needs")
@@ -151,7 +157,9 @@ struct TableReadTests {
     check(folder.write(fvecs), .malformedInput, "the row has 7 values, the ones before it 6")
     var zip = Fixture.bytes("one_deflated.npz")
     zip[200] ^= 0xFF
-    let damaged = failure { () throws(DPQError) in try EmbeddingTable.read(folder.write(zip), options: .init(tensor: "table")) }
+    let damaged = failure { () throws(DPQError) in
+      try EmbeddingTable.read(folder.write(zip), options: .init(tensor: "table"))
+    }
     #expect(damaged?.code == .malformedInput || damaged?.code == .checksumMismatch)
     var stored = Fixture.bytes("one.npz")
     stored[300] ^= 1
@@ -297,7 +305,8 @@ struct TableReadTests {
       var damaged = bytes
       for _ in 0..<Int.random(in: 1...3, using: &generator) {
         let place = Int.random(in: 0..<min(bytes.count, 400), using: &generator)
-        damaged[place] = [0, 0xFF, 0x7F, 0x80, UInt8.random(in: 0...255, using: &generator)].randomElement(using: &generator)!
+        damaged[place] = [0, 0xFF, 0x7F, 0x80, UInt8.random(in: 0...255, using: &generator)].randomElement(
+          using: &generator)!
       }
       if let table = try? EmbeddingTable.read(folder.write(damaged), options: options) {
         #expect(table.rows > 0 && table.dimension > 0)

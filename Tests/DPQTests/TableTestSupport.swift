@@ -17,7 +17,8 @@ struct SeededGenerator: RandomNumberGenerator {
 }
 
 enum Fixture {
-  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures").path
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
+    .path
   static func path(_ name: String) -> String { folder + "/" + name }
   static func bytes(_ name: String) -> [UInt8] { Array(FileManager.default.contents(atPath: path(name))!) }
 

@@ -64,7 +64,8 @@ final class InflateSource: ByteSource {
       case Z_MEM_ERROR: throw DPQError(.outOfMemory, "no memory for decompression")
       default:
         throw DPQError(
-          .malformedInput, "the compressed data is damaged: make or fetch the file again", .init(byte: upstream.position))
+          .malformedInput,
+          "the compressed data is damaged: make or fetch the file again", .init(byte: upstream.position))
       }
     }
     return room - Int(state.pointee.avail_out)

@@ -15,7 +15,8 @@ enum CountedTable {
     }
     guard region.byteCount == need else {
       throw DPQError(
-        .malformedInput, "\(region.byteCount - need) bytes follow the table of \(rows) × \(dimension)", .init(byte: need))
+        .malformedInput,
+        "\(region.byteCount - need) bytes follow the table of \(rows) × \(dimension)", .init(byte: need))
     }
     return EmbeddingTable(
       storage: region, byteOffset: 8, rows: rows, dimension: dimension, sourceBytes: sourceBytes)

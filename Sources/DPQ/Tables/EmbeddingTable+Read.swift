@@ -1,12 +1,12 @@
 extension EmbeddingTable {
   /// Reads a plain table; the format is told by the contents, gzip and zstd are undone, `-` is standard input.
   ///
-  /// Binary tables in a file are mapped and not copied; everything else is read once, into memory that grows without being
-  /// copied.
+  /// Binary tables in a file are mapped and not copied; everything else is read once, into memory that grows without
+  /// being copied.
   ///
-  /// - Throws: `inputNotFound` (no such file, or no tensor of the name asked for), `malformedInput` (not a table, ragged
-  ///   rows, a compressed table), `truncatedInput`, `nonFiniteValue`, `duplicateWord`, `invalidArgument` (several tensors
-  ///   could be meant), `inputOutput`, `outOfMemory`; the context names the file and the row, line or byte.
+  /// - Throws: `inputNotFound` (no such file, or no tensor of the name asked for), `malformedInput` (not a table,
+  ///   ragged rows, a compressed table), `truncatedInput`, `nonFiniteValue`, `duplicateWord`, `invalidArgument` (several
+  ///   tensors could be meant), `inputOutput`, `outOfMemory`; the context names the file and the row, line or byte.
   public static func read(_ path: String, options: TableReadOptions = .init()) throws(DPQError) -> EmbeddingTable {
     do throws(DPQError) {
       var input = try InputFile(path)
@@ -43,7 +43,8 @@ extension EmbeddingTable {
 
   /// Reads a format that has to be copied row by row.
   private static func read(
-    _ stream: inout ByteStream, format: TableFormat, contentBytes: Int?, _ storedBytes: Int?, _ options: TableReadOptions
+    _ stream: inout ByteStream, format: TableFormat, contentBytes: Int?, _ storedBytes: Int?,
+    _ options: TableReadOptions
   ) throws(DPQError) -> EmbeddingTable {
     switch format {
     case .word2vecBinary:

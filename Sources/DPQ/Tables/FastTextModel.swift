@@ -86,7 +86,8 @@ enum FastTextModel {
       }
       guard parts.allSatisfy({ $0 >= 0 && $0 < matrixRows }) else {
         throw DPQError(
-          .malformedInput, "the n-grams of the word lie outside the fastText matrix of \(matrixRows) rows", .init(row: id))
+          .malformedInput,
+          "the n-grams of the word lie outside the fastText matrix of \(matrixRows) rows", .init(row: id))
       }
       region.writeMean(ofRows: parts, matrixAt: matrix, columns: columns, to: try output.extend(by: 4 * columns))
     }

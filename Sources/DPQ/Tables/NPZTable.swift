@@ -21,7 +21,8 @@ enum NPZTable {
     if let name {
       guard let named = members.first(where: { $0.arrayName == name || $0.name == name }) else {
         throw DPQError(
-          .inputNotFound, "there is no array \(name): \(TensorChoice.list(try tables(region, members).map(\.arrayName)))")
+          .inputNotFound,
+          "there is no array \(name): \(TensorChoice.list(try tables(region, members).map(\.arrayName)))")
       }
       member = named
     } else {
@@ -43,7 +44,8 @@ enum NPZTable {
       range = 0..<contents.byteCount
       guard range.count == member.uncompressedBytes else {
         throw DPQError(
-          .malformedInput, "array \(member.arrayName) has \(range.count) bytes, the file says \(member.uncompressedBytes)")
+          .malformedInput,
+          "array \(member.arrayName) has \(range.count) bytes, the file says \(member.uncompressedBytes)")
       }
     }
     guard CRC32.of(contents, range) == member.checksum else {
@@ -58,7 +60,8 @@ enum NPZTable {
   private static func tables(_ region: MemoryRegion, _ members: [Member]) throws(DPQError) -> [Member] {
     var found: [Member] = []
     for member in members where member.name.hasSuffix(".npy") {
-      var stream = member.isDeflated
+      var stream =
+        member.isDeflated
         ? try decompressed(region, member) : try ByteStream(MemorySource(region, member.range))
       try stream.fill(1 << 16)
       guard stream.window.starts(with: NPYHeader.magic) else { continue }
@@ -119,7 +122,8 @@ enum NPZTable {
       guard flags & 1 == 0 else { throw DPQError(.malformedInput, "member \(name) is encrypted: save it without") }
       guard method == 0 || method == 8 else {
         throw DPQError(
-          .malformedInput, "member \(name) is compressed by method \(method): numpy.savez_compressed writes what is known")
+          .malformedInput,
+          "member \(name) is compressed by method \(method): numpy.savez_compressed writes what is known")
       }
       guard local <= UInt64(file.count), file.count - Int(local) >= 30,
         file.integer(at: Int(local), as: UInt32.self) == 0x0403_4B50
@@ -148,7 +152,8 @@ enum NPZTable {
     while end >= stop && file.integer(at: end, as: UInt32.self) != 0x0605_4B50 { end -= 1 }
     guard end >= stop else {
       throw DPQError(
-        .truncatedInput, "the directory at the end of the zip file is missing: it is incomplete", .init(byte: file.count))
+        .truncatedInput,
+        "the directory at the end of the zip file is missing: it is incomplete", .init(byte: file.count))
     }
     var count = UInt64(file.integer(at: end + 10, as: UInt16.self))
     var offset = UInt64(file.integer(at: end + 16, as: UInt32.self))

@@ -3,11 +3,11 @@ public struct RowWeights {
   /// Reads one weight for every row of `table` from a file: numbers, one a line in row order; or lines `word count`; or
   /// a one-dimensional `.npy` array of floats or whole numbers. gzip and zstd are undone, `-` is standard input.
   ///
-  /// Lines `word count` may come in any order and name words the table does not have. A row that no line names weighs as
-  /// much as the lightest row named.
+  /// Lines `word count` may come in any order and name words the table does not have. A row that no line names
+  /// weighs as much as the lightest row named.
   ///
-  /// - Throws: `malformedInput` where a weight is missing, negative or not a number, all are zero, or their number is not
-  ///   that of the rows; `inputNotFound`, `truncatedInput`, `inputOutput`.
+  /// - Throws: `malformedInput` where a weight is missing, negative or not a number, all are zero, or their number
+  ///   is not that of the rows; `inputNotFound`, `truncatedInput`, `inputOutput`.
   public static func read(_ path: String, table: EmbeddingTable) throws(DPQError) -> [Float] {
     do throws(DPQError) {
       var input = try InputFile(path)
@@ -59,7 +59,8 @@ public struct RowWeights {
       }
       guard isNamed == (start > 0) else {
         throw DPQError(
-          .malformedInput, start > 0 ? "a word stands before the number, unlike above" : "no word stands before the number",
+          .malformedInput,
+          start > 0 ? "a word stands before the number, unlike above" : "no word stands before the number",
           .init(line: number))
       }
       if start == 0 {

@@ -42,7 +42,8 @@ enum SafetensorsTable {
     }
     guard let type = tensor.elementType, tensor.shape.count == 2 else {
       throw DPQError(
-        .malformedInput, "tensor \(tensor.summary) is not a table of floats: \(TensorChoice.list(tables.map(\.summary)))")
+        .malformedInput,
+        "tensor \(tensor.summary) is not a table of floats: \(TensorChoice.list(tables.map(\.summary)))")
     }
     _ = try TableShape.bytes(rows: tensor.shape[0], dimension: tensor.shape[1], type: type)
     return EmbeddingTable(
@@ -55,14 +56,16 @@ enum SafetensorsTable {
     let length = region.span.integer(at: 0, as: UInt64.self)
     guard length <= longestHeader else {
       throw DPQError(
-        .malformedInput, "a safetensors header of \(length) bytes cannot be right: at most \(longestHeader) are allowed",
+        .malformedInput,
+        "a safetensors header of \(length) bytes cannot be right: at most \(longestHeader) are allowed",
         .init(byte: 0))
     }
     let dataStart = 8 + Int(length)
     guard dataStart <= region.byteCount else {
       throw DPQError(
-        .truncatedInput, "the safetensors header needs \(dataStart) bytes, the file has \(region.byteCount): "
-          + "it is incomplete", .init(byte: region.byteCount))
+        .truncatedInput,
+        "the safetensors header needs \(dataStart) bytes, the file has \(region.byteCount): it is incomplete",
+        .init(byte: region.byteCount))
     }
     let header = try JSONDocument(region, 8..<dataStart)
     guard header.root.isObject else {
@@ -86,7 +89,8 @@ enum SafetensorsTable {
       else { throw DPQError(.malformedInput, "the entry of tensor \(name) in the safetensors header is damaged") }
       guard offsets[1] <= region.byteCount - dataStart else {
         throw DPQError(
-          .truncatedInput, "tensor \(name) ends at byte \(offsets[1]) of the data, the file has "
+          .truncatedInput,
+          "tensor \(name) ends at byte \(offsets[1]) of the data, the file has "
             + "\(region.byteCount - dataStart): it is incomplete", .init(byte: region.byteCount))
       }
       let tensor = Tensor(

@@ -24,8 +24,8 @@ extension TableFormat {
 
   private static var unknown: DPQError {
     DPQError(
-      .malformedInput, "is not a table in a format known here: "
-        + "npy, npz, safetensors, word2vec, GloVe, fastText, fbin or fvecs")
+      .malformedInput,
+      "is not a table in a format known here: npy, npz, safetensors, word2vec, GloVe, fastText, fbin or fvecs")
   }
 
   /// A length of the header, then a JSON object. A length no text could stand for is enough for it to be judged there.

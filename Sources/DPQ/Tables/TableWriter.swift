@@ -101,8 +101,8 @@ public struct TableWriter: ~Copyable {
 
   /// Puts the file under its name.
   ///
-  /// - Throws: `invalidArgument` where rows are missing; `cannotCreateOutput`, `inputOutput`. Without this call, or when it
-  ///   throws, whatever stood under the name before stays.
+  /// - Throws: `invalidArgument` where rows are missing; `cannotCreateOutput`, `inputOutput`. Without this call, or
+  ///   when it throws, whatever stood under the name before stays.
   public consuming func finish() throws(DPQError) {
     guard rowsWritten == rows else {
       throw DPQError(.invalidArgument, "\(rowsWritten) of \(rows) rows were written", .init(file: path))
@@ -132,7 +132,8 @@ public struct TableWriter: ~Copyable {
       }
       if let problem {
         throw DPQError(
-          .invalidArgument, "the word \(vocabulary[row]) \(problem), which \(format.rawValue) cannot hold: "
+          .invalidArgument,
+          "the word \(vocabulary[row]) \(problem), which \(format.rawValue) cannot hold: "
             + "write npy or safetensors, or rename it", .init(row: row))
       }
     }

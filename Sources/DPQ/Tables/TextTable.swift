@@ -84,8 +84,8 @@ enum TextTable {
       sourceBytes: storedBytes ?? stream.position)
   }
 
-  /// Numbers of a row, told from the first lines of a file without header: what most of them agree on, so that neither a
-  /// word that is a number nor one damaged line decides. `nil` where the lines are no rows.
+  /// Numbers of a row, told from the first lines of a file without header: what most of them agree on, so that
+  /// neither a word that is a number nor one damaged line decides. `nil` where the lines are no rows.
   static func dimension(of window: Span<UInt8>) -> Int? {
     var votes: [Int: Int] = [:]
     var start = 0
@@ -120,7 +120,8 @@ enum TextTable {
     }
   }
 
-  /// The error for a line with the wrong number of numbers; at the end of a file that stops within a line, it is cut off.
+  /// The error for a line with the wrong number of numbers; at the end of a file that stops within a line, it is
+  /// cut off.
   private static func ragged(
     _ stream: inout ByteStream, _ count: Int, numbers: Int, dimension: Int, row: Int, line: Int
   ) throws(DPQError) -> DPQError {
@@ -128,7 +129,7 @@ enum TextTable {
     let isCut = stream.window.count <= count
     return DPQError(
       isCut ? .truncatedInput : .malformedInput,
-      "the row has \(numbers) numbers, the table \(dimension)" + (isCut ? ": the file is incomplete" : ": repair the line"),
+      "the row has \(numbers) numbers, the table \(dimension): \(isCut ? "the file is incomplete" : "repair the line")",
       .init(row: row, line: line))
   }
 }

@@ -39,7 +39,8 @@ extension Vocabulary {
       builder.append(stream.window, 0..<count)
       stream.skipLine(count)
     }
-    // Some tokenizers have tokens that end with a carriage return: it is part of the line end only where all lines have it.
+    // Some tokenizers have tokens that end with a carriage return: it is part of the line end only where all lines
+    // have it.
     if returns == builder.count { builder.dropLastBytes() }
     if let rows, builder.count != rows {
       throw DPQError(
@@ -70,7 +71,8 @@ extension Vocabulary {
       try root.forEachMember { (name, id) throws(DPQError) in
         guard id.integer != nil else {
           throw DPQError(
-            .malformedInput, "is not a vocabulary: give a word list, tokenizer.json, tokenizer_config.json or vocab.txt")
+            .malformedInput,
+            "is not a vocabulary: give a word list, tokenizer.json, tokenizer_config.json or vocab.txt")
         }
         found.append((try identifier(id), JSONDocument.unescape(name)))
       }
@@ -104,8 +106,8 @@ extension Vocabulary {
     let highest = found[..<ownCount].map(\.id).max() ?? -1
     if let rows, highest >= rows {
       throw DPQError(
-        .malformedInput, "has a token with id \(highest), the table has only \(rows) rows: "
-          + "give the tokenizer that belongs to it")
+        .malformedInput,
+        "has a token with id \(highest), the table has only \(rows) rows: give the tokenizer that belongs to it")
     }
     // Without a table to go by, a stray high id must not allocate memory.
     let count = rows ?? min((found.map(\.id).max() ?? -1), 2 * found.count) + 1

@@ -1,6 +1,7 @@
 /// The words of a table: row i is called `self[i]`.
 ///
-/// Words are kept as one run of UTF-8 bytes with offsets, so a million words cost three arrays and not a million strings.
+/// Words are kept as one run of UTF-8 bytes with offsets, so a million words cost three arrays and not a million
+/// strings.
 public struct Vocabulary: Sendable, Equatable {
   /// UTF-8 bytes of all words, one after another, no terminators.
   let bytes: [UInt8]

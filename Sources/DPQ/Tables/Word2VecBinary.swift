@@ -65,7 +65,8 @@ enum Word2VecBinary {
 
   private static func incomplete(_ header: TextHeader, row: Int, byte: Int) -> DPQError {
     DPQError(
-      .truncatedInput, "the first line announces \(header.rows) rows, the file ends within row \(row): it is incomplete",
+      .truncatedInput,
+      "the first line announces \(header.rows) rows, the file ends within row \(row): it is incomplete",
       .init(row: row, byte: byte))
   }
 }
