@@ -87,13 +87,15 @@ typedef struct dpq_error {
 typedef struct dpq_table dpq_table;
 
 enum {
-    DPQ_OPEN_MAP = 0, /* map the file: opening costs nothing, only what is used comes into memory */
-    DPQ_OPEN_READ = 1 /* read the whole file into memory: safe from changes to the file */
+    DPQ_OPEN_MAP = 0,        /* map the file: opening costs nothing, only what is used comes into memory */
+    DPQ_OPEN_READ = 1,       /* read the whole file into memory: safe from changes to the file */
+    DPQ_OPEN_LARGE_PAGES = 2 /* map it with large pages where the system can: many lookups run faster, but any value
+                                touched may count 2 MB as resident. Ignored with DPQ_OPEN_READ */
 };
 
 typedef struct dpq_open_options {
     size_t struct_size;
-    uint32_t flags; /* DPQ_OPEN_... */
+    uint32_t flags; /* DPQ_OPEN_..., combined by | */
 } dpq_open_options;
 
 /* Opens the file at `path`. `options` may be NULL (DPQ_OPEN_MAP). The header is read and its structure checked: tensor

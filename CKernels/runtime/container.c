@@ -334,7 +334,6 @@ static dpq_status parse(parser *p) {
 static int claims_format(const char *text, size_t length) {
     static const char mark[] = "\"format\":\"dpq\"";
     size_t size = sizeof mark - 1;
-    if (length > SNIFFED_BYTES) length = SNIFFED_BYTES;
     for (size_t i = 0; i + size <= length; i++)
         if (memcmp(text + i, mark, size) == 0) return 1;
     return 0;
@@ -346,7 +345,9 @@ dpq_status dpqi_container_open(const uint8_t *file, size_t bytes, dpqi_container
     if (bytes < 8) return dpqi_fail(error, DPQ_ERROR_FORMAT, "not a dpq file: only %zu bytes", bytes);
     for (int i = 7; i >= 0; i--) header_bytes = header_bytes << 8 | file[i];
     const char *header = (const char *)file + 8;
-    int claimed = claims_format(header, header_bytes < bytes - 8 ? (size_t)header_bytes : bytes - 8);
+    /* A wrong length must not hide the claim, nor a foreign file be read far beyond its header. */
+    size_t near = header_bytes < 512 ? 512 : header_bytes > SNIFFED_BYTES ? SNIFFED_BYTES : (size_t)header_bytes;
+    int claimed = claims_format(header, near < bytes - 8 ? near : bytes - 8);
     dpq_status unlike = claimed ? DPQ_ERROR_CORRUPT : DPQ_ERROR_FORMAT;
     const char *what = claimed ? "a damaged dpq file" : "not a dpq file";
     if (header_bytes > bytes - 8)

@@ -7,6 +7,10 @@
 
 #include "dpq.h"
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "Files are little endian and read in place: this machine is not."
+#endif
+
 enum { DPQI_MAXIMUM_RANK = 4 };
 
 typedef enum { DPQI_U8, DPQI_F16, DPQI_F32, DPQI_U64 } dpqi_type;

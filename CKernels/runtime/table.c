@@ -275,7 +275,8 @@ dpq_status dpq_table_open(const char *path, const dpq_open_options *options, dpq
             return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "dpq_table_open: options.struct_size is not set");
         flags = options->flags;
     }
-    if (flags & ~(uint32_t)DPQ_OPEN_READ) return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "dpq_table_open: unknown flags");
+    if (flags & ~(uint32_t)(DPQ_OPEN_READ | DPQ_OPEN_LARGE_PAGES))
+        return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "dpq_table_open: unknown flags");
     dpqi_file file = {NULL, 0, DPQI_FILE_BORROWED};
     dpq_status status = dpqi_file_open(path, flags, &file, error);
     return status ? status : open_table(file, out_table, error);

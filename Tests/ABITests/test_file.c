@@ -43,8 +43,10 @@ static void check_refusal(const char *path, const dpq_open_options *options, dpq
 }
 
 int main(void) {
-    layout l = {.name = "file", .rows = 64, .dimension = 20, .groups = 5, .codes = 256, .words = 1};
+    /* More than 2 MB, from where on pages matter. */
+    layout l = {.name = "file", .rows = 64, .dimension = 600, .groups = 5, .codes = 1024, .words = 1};
     fixture f = fixture_make(l, 3);
+    CHECK(f.bytes > 2 << 20, "%zu bytes", f.bytes);
     char folder[] = "/tmp/dpq-test-XXXXXX", path[64], other[64];
     CHECK(mkdtemp(folder) != NULL, "no folder");
     snprintf(path, sizeof path, "%s/a.dpq", folder);
@@ -54,10 +56,12 @@ int main(void) {
     fclose(file);
 
     const dpq_open_options mapped = {sizeof mapped, DPQ_OPEN_MAP}, copied = {sizeof copied, DPQ_OPEN_READ};
-    const dpq_open_options unset = {0, 0}, unknown = {sizeof unknown, 6};
+    const dpq_open_options unset = {0, 0}, unknown = {sizeof unknown, 4};
+    const dpq_open_options large = {sizeof large, DPQ_OPEN_LARGE_PAGES};
     check_open(&f, path, NULL);
     check_open(&f, path, &mapped);
     check_open(&f, path, &copied);
+    check_open(&f, path, &large);
     check_refusal(path, &unset, DPQ_ERROR_ARGUMENT);
     check_refusal(path, &unknown, DPQ_ERROR_ARGUMENT);
     check_refusal(NULL, NULL, DPQ_ERROR_ARGUMENT);
