@@ -12,7 +12,9 @@ public struct Compressor: Sendable {
   public static func defaultEpochs(_ method: CompressionOptions.Method) -> Int {
     switch method {
     case .kmeans: 25
-    case .vq, .sx: 20
+    case .vq: 20
+    // Slow, and more of them gain nothing that shows.
+    case .sx: 5
     }
   }
 

@@ -6,6 +6,8 @@ struct Trainer {
 
   /// Plain sweeps at the end of `kmeans`.
   private static let closingSweeps = 2
+  /// Two sweeps in a row that change the error by less than this share end the training.
+  private static let smallGain = 1e-5
 
   /// What training came to.
   struct Result {
@@ -68,15 +70,21 @@ struct Trainer {
     let values = training.totalWeight * Double(layout.dimension)
     let first = try KMeans.initialCodebook(training, layout: layout, seed: options.seed)
     var kmeans = try KMeans(training, layout: layout, codebook: first, seed: options.seed, threads: options.threads)
-    var done = 0
-    for epoch in 1...epochs {
-      try kmeans.step(accelerating: epoch <= epochs - Self.closingSweeps)
-      done = epoch
-      try report(epoch, kmeans.errors.reduce(0, +) / values, kmeans.codesInUse)
+    var (epoch, last, still) = (0, epochs, 0)
+    var error = Double.infinity
+    while epoch < last {
+      epoch += 1
+      try kmeans.step(accelerating: epoch <= last - Self.closingSweeps)
+      let now = kmeans.errors.reduce(0, +)
+      still = abs(error - now) <= Self.smallGain * now ? still + 1 : 0
+      error = now
+      // Nothing moves any more: go over to the closing sweeps.
+      if still == 2 { last = min(last, epoch + Self.closingSweeps) }
+      try report(epoch, error / values, kmeans.codesInUse)
     }
     kmeans.restoreBest()
     return Result(
-      codebook: kmeans.codebook, start: nil, epochs: done, loss: kmeans.error / values, codesInUse: kmeans.codesInUse)
+      codebook: kmeans.codebook, start: nil, epochs: epoch, loss: kmeans.error / values, codesInUse: kmeans.codesInUse)
   }
 
   /// Codewords that are random rows: where training from scratch starts.
