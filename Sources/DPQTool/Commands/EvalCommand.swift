@@ -1,0 +1,87 @@
+import ArgumentParser
+import DPQ
+
+/// `dpq eval MODEL --against IN`.
+struct EvalCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "eval",
+    abstract: "Measure how far a compressed table is from the original.",
+    discussion: """
+      relative_error is |X - Y|^2 / |X|^2 over the whole table; recall_at_10 the share of a row's ten nearest (cosine, \
+      exact) that stay among its ten nearest, over sampled rows.
+      """)
+
+  @Argument(help: "Compressed table, or a plain one.", completion: .file())
+  var model: String
+  @Option(help: "Original table.", completion: .file())
+  var against: String
+  @Option(help: "Exit with status 2 where the relative error is larger.")
+  var maxRelativeError: Double?
+  @Option(help: "Rows sampled for recall_at_10.")
+  var samples = 1000
+  @Option(help: "Seed of the sample.")
+  var seed: UInt64 = CompressionOptions().seed
+
+  @OptionGroup var reading: ReadingArguments
+  @OptionGroup var threading: ThreadArguments
+  @OptionGroup var report: ReportArguments
+
+  func validate() throws {
+    if samples < 1 { throw ValidationError("--samples takes a whole number from 1 on") }
+    if let maxRelativeError, !(maxRelativeError >= 0) {
+      throw ValidationError("--max-relative-error takes a number from 0 on")
+    }
+  }
+
+  func run() throws {
+    let original = try reading.read(against, threads: threading.threads)
+    let model = try ReadingArguments().open(model, threads: threading.threads)
+    let result: Evaluation
+    switch model {
+    case .compressed(let table):
+      result = try Evaluation.measure(
+        table, against: original, samples: samples, seed: seed, threads: threading.threads)
+    case .plain(let table):
+      result = try Evaluation.measure(
+        table, against: original, samples: samples, seed: seed, threads: threading.threads)
+    }
+    try report.print(json(result, words: original.vocabulary), text(result, words: original.vocabulary))
+    if let limit = maxRelativeError, !(result.relativeError <= limit) {
+      throw GateMissed(
+        message: "the relative error is \(Format.significant(result.relativeError, 6)), allowed are \(limit)")
+    }
+  }
+
+  private func json(_ result: Evaluation, words: Vocabulary?) -> JSON {
+    .object([
+      ("mse", .double(result.mse)), ("relative_error", .double(result.relativeError)),
+      ("cosine_mean", .double(result.cosineMean)), ("cosine_p1", .double(result.cosineP1)),
+      ("recall_at_10", .double(result.recallAt10)),
+      (
+        "worst_rows",
+        .array(
+          result.worstRows.map { row in
+            .object([
+              ("id", .integer(row.id)), ("word", words.map { .string($0[row.id]) } ?? .null),
+              ("relative_error", .double(row.relativeError)),
+            ])
+          })
+      ),
+    ])
+  }
+
+  private func text(_ result: Evaluation, words: Vocabulary?) -> String {
+    Format.pairs([
+      ("mse", Format.significant(result.mse, 5)),
+      ("relative error", Format.significant(result.relativeError, 5)),
+      ("cosine, mean", Format.fixed(result.cosineMean, 5)),
+      ("cosine, worst 1 %", Format.fixed(result.cosineP1, 5)),
+      ("recall at 10", Format.fixed(result.recallAt10, 4)),
+    ])
+      + "worst rows by relative error\n"
+      + Format.table(
+        result.worstRows.map { row in
+          ["  " + (words?[row.id] ?? String(row.id)), Format.fixed(row.relativeError, 4)]
+        })
+  }
+}

@@ -1,0 +1,24 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// What happens when somebody interrupts the command.
+enum Signals {
+  /// Ends the process with status 130 on SIGINT; SIGTERM and SIGPIPE keep ending it silently.
+  ///
+  /// Leaving at once is safe: an unfinished output has no name yet, so the system removes it.
+  static func install() {
+    // A shell starts background jobs with SIGINT ignored; keep it so.
+    if signal(SIGINT, SIG_IGN) != SIG_IGN {
+      signal(SIGINT) { _ in
+        // Only calls that are safe in a signal handler: leave the line of the progress bar, then the process.
+        if isatty(STDERR_FILENO) == 1 { write(STDERR_FILENO, "\n", 1) }
+        _exit(130)
+      }
+    }
+    // `dpq get … | head` ends quietly even under a parent that ignores SIGPIPE.
+    signal(SIGPIPE, SIG_DFL)
+  }
+}
