@@ -155,7 +155,10 @@ struct CompressCommand: ParsableCommand {
     let layout = plan.layout
     let vocabulary = plan.vocabularyBytes > 0 ? ", of it words \(ByteSize.text(plan.vocabularyBytes))" : ""
     return [
-      ("table", "\(Format.grouped(plan.rows)) rows x \(layout.dimension), \(ByteSize.text(plan.tableBytes)) as float32"),
+      (
+        "table",
+        "\(Format.grouped(plan.rows)) rows x \(layout.dimension), \(ByteSize.text(plan.tableBytes)) as float32"
+      ),
       (
         "codes",
         "\(method.rawValue), \(layout.groups) groups of \(layout.width) values x \(layout.codes) codes"
@@ -199,7 +202,7 @@ struct CompressCommand: ParsableCommand {
   private func printPlan(_ plan: CompressionPlan) throws(DPQError) {
     let members =
       layoutMembers(plan, fileBytes: plan.fileBytes) + [
-        ("sections", .array(plan.sections.map { .object([("name", .string($0.name)), ("bytes", .integer($0.bytes))]) })),
+        ("sections", .sections(plan.sections)),
         ("seed", .unsigned(seed)),
       ]
     let parts = plan.sections.map { [$0.name, Format.grouped($0.bytes) + " bytes"] }

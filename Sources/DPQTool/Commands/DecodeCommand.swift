@@ -6,7 +6,9 @@ struct DecodeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "decode",
     abstract: "Write the table that a compressed file stands for.",
-    discussion: "The name of the output decides its format (.npy, .safetensors, .txt, .bin, .fbin) unless --format does.")
+    discussion: """
+      The name of the output decides its format (.npy, .safetensors, .txt, .bin, .fbin) unless --format does.
+      """)
 
   @Argument(help: "Compressed table.", completion: .file(extensions: ["dpq"]))
   var model: String

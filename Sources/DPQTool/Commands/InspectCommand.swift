@@ -78,7 +78,7 @@ struct InspectCommand: ParsableCommand {
       ("bits_per_row", .integer(bitsPerRow(table))), ("file_bytes", .integer(table.fileBytes)),
       ("table_bytes", .integer(4 * table.rows * table.dimension)), ("ratio", .double(ratio(table))),
       ("ratio_paper", .double(layout.paperRatio(rows: table.rows))),
-      ("sections", .array(table.sections.map { .object([("name", .string($0.name)), ("bytes", .integer($0.bytes))]) })),
+      ("sections", .sections(table.sections)),
       (
         "code_use",
         .array(
@@ -119,7 +119,9 @@ struct InspectCommand: ParsableCommand {
       + "\ncode use by group, of \(layout.codes)\n"
       + Format.table(
         [["  group", "used", "perplexity"]]
-          + use.enumerated().map { ["  \($0.offset)", String($0.element.used), Format.fixed($0.element.perplexity, 1)] })
+          + use.enumerated().map { group, use in
+            ["  \(group)", String(use.used), Format.fixed(use.perplexity, 1)]
+          })
   }
 
   // MARK: - Plain tables
@@ -134,7 +136,10 @@ struct InspectCommand: ParsableCommand {
 
   private static func text(_ table: EmbeddingTable) -> String {
     Format.pairs([
-      ("table", "\(Format.grouped(table.rows)) rows x \(table.dimension)\(table.vocabulary != nil ? ", with words" : "")"),
+      (
+        "table",
+        "\(Format.grouped(table.rows)) rows x \(table.dimension)\(table.vocabulary != nil ? ", with words" : "")"
+      ),
       ("type", table.elementType.rawValue),
       ("source", ByteSize.text(table.sourceBytes)),
       ("as float32", ByteSize.text(table.tableBytes)),

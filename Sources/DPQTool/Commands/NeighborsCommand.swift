@@ -49,7 +49,7 @@ struct NeighborsCommand: ParsableCommand {
       try output.line(JSON.array(objects).text)
     } else {
       try output.write(
-        Format.table(found.map { [table.word($0.id) ?? String($0.id), Format.fixed(Double($0.score), 4)] }))
+        Format.table(found.map { [table.word($0.id).map(Format.word) ?? String($0.id), Format.fixed(Double($0.score), 4)] }))
     }
     try output.flush()
   }

@@ -26,7 +26,8 @@ struct ReadingArguments: ParsableArguments {
   /// Reads a table that is not compressed.
   func read(_ path: String, threads: Int = 0) throws(DPQError) -> EmbeddingTable {
     guard !CompressedFile.isCompressed(path) else {
-      throw DPQError(.malformedInput, "the table is compressed already: 'dpq decode' gives a plain one", .init(file: path))
+      throw DPQError(
+        .malformedInput, "the table is compressed already: 'dpq decode' gives a plain one", .init(file: path))
     }
     var options = TableReadOptions()
     options.tensor = tensor

@@ -45,7 +45,7 @@ enum Format {
     whole == 0 ? "-" : fixed(100 * Double(part) / Double(whole), 1) + " %"
   }
 
-  /// `75 %`-like durations: `0.42 s`, `12 s`, `3:07`.
+  /// A duration: `0.42 s`, `12.0 s`, `3:07`.
   static func seconds(_ seconds: Double) -> String {
     if seconds < 10 { return fixed(seconds, 2) + " s" }
     if seconds < 100 { return fixed(seconds, 1) + " s" }
@@ -65,6 +65,23 @@ enum Format {
   static func pad(_ text: String, _ width: Int, with fill: Character = " ", left: Bool = false) -> String {
     let missing = String(repeating: fill, count: max(0, width - text.count))
     return left ? missing + text : text + missing
+  }
+
+  /// `word` with its control characters escaped, so that a row stays a line and a terminal is left alone.
+  static func word(_ word: String) -> String {
+    guard word.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }) else {
+      return word
+    }
+    return word.unicodeScalars.map { scalar in
+      switch scalar {
+      case "\n": "\\n"
+      case "\r": "\\r"
+      case "\t": "\\t"
+      case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value):
+        "\\x" + pad(String(scalar.value, radix: 16), 2, with: "0", left: true)
+      default: String(scalar)
+      }
+    }.joined()
   }
 
   /// Names and values under one another, names padded to the longest.

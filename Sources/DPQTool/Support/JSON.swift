@@ -12,6 +12,11 @@ enum JSON {
   case array([JSON])
   case object([(String, JSON)])
 
+  /// The parts of a file.
+  static func sections(_ sections: [(name: String, bytes: Int)]) -> JSON {
+    .array(sections.map { .object([("name", .string($0.name)), ("bytes", .integer($0.bytes))]) })
+  }
+
   /// The value as text.
   var text: String {
     var text = ""

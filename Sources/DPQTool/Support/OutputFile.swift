@@ -9,7 +9,7 @@ import DPQ
 /// Checks on a file to be written, made before any work is done; the writers make their own when the time comes.
 enum OutputFile {
   /// - Throws: `invalidArgument` where the output is standard output or one of `inputs`; `cannotCreateOutput` where it
-  ///   exists and may not be replaced, is no regular file, or its folder cannot be written.
+  ///   exists and may not be replaced, is a folder, or stands in a folder that cannot be written.
   static func check(_ path: String, replacing: Bool, inputs: [String]) throws(DPQError) {
     let place = DPQError.Context(file: path)
     guard path != "-", !path.isEmpty else {
@@ -23,9 +23,10 @@ enum OutputFile {
           throw DPQError(.invalidArgument, "is an input of this command: write to another file", place)
         }
       }
-      guard existing.st_mode & S_IFMT == S_IFREG else {
-        throw DPQError(.cannotCreateOutput, "is not a regular file: name another one", place)
-      }
+      let kind = existing.st_mode & S_IFMT
+      guard kind != S_IFDIR else { throw DPQError(.cannotCreateOutput, "is a folder: name a file inside it", place) }
+      // Devices and pipes are written straight away.
+      guard kind == S_IFREG else { return }
       guard replacing else { throw DPQError(.cannotCreateOutput, "exists: --force replaces it", place) }
     }
     let folder = path.lastIndex(of: "/").map { String(path[..<$0]) + "/" } ?? "."

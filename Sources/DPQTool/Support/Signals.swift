@@ -11,7 +11,8 @@ enum Signals {
   /// Leaving at once is safe: an unfinished output has no name yet, so the system removes it.
   static func install() {
     // A shell starts background jobs with SIGINT ignored; keep it so.
-    if signal(SIGINT, SIG_IGN) != SIG_IGN {
+    let previous = signal(SIGINT, SIG_IGN)
+    if unsafeBitCast(previous, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) {
       signal(SIGINT) { _ in
         // Only calls that are safe in a signal handler: leave the line of the progress bar, then the process.
         if isatty(STDERR_FILENO) == 1 { write(STDERR_FILENO, "\n", 1) }

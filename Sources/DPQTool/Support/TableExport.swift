@@ -28,10 +28,11 @@ struct TableExport {
     var values = [Float](repeating: 0, count: block * dimension)
     for first in stride(from: 0, to: rows, by: block) {
       let count = min(block, rows - first)
+      // The last block may be shorter.
+      values.removeLast(values.count - count * dimension)
       var span = values.mutableSpan
-      var part = span.extracting(first: count * dimension)
-      try table.read(first: first, count: count, into: &part, threads: threads)
-      try writer.write(values.span.extracting(first: count * dimension))
+      try table.read(first: first, count: count, into: &span, threads: threads)
+      try writer.write(values.span)
       bar.update("decode", fraction: Double(first + count) / Double(rows))
     }
     try writer.finish()
