@@ -48,8 +48,10 @@ struct NeighborsCommand: ParsableCommand {
       }
       try output.line(JSON.array(objects).text)
     } else {
-      try output.write(
-        Format.table(found.map { [table.word($0.id).map(Format.word) ?? String($0.id), Format.fixed(Double($0.score), 4)] }))
+      let lines = found.map { neighbor in
+        [table.word(neighbor.id).map(Format.word) ?? String(neighbor.id), Format.fixed(Double(neighbor.score), 4)]
+      }
+      try output.write(Format.table(lines))
     }
     try output.flush()
   }
