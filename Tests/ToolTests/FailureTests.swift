@@ -33,7 +33,8 @@ import Testing
     let safetensors = Data(values: [UInt64(1) << 62]) + Data("{}".utf8)
     var list = [
       BadInput(name: "not a table", bytes: Data("#!/bin/sh\nexit 0\n".utf8), message: "input"),
-      BadInput(name: "an image", bytes: Data([0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10] + Array(repeating: 0, count: 99)),
+      BadInput(
+        name: "an image", bytes: Data([0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10] + Array(repeating: 0, count: 99)),
         message: "input"),
       BadInput(name: "nothing", bytes: Data(), message: "input"),
       BadInput(name: "NaN", bytes: Sample.npy(shape: "(300, 8)", values: notFinite), message: "row 17"),
@@ -41,7 +42,8 @@ import Testing
       BadInput(name: "NaN in text", bytes: text(4) { $0.replacing(#/ [^ ]+$/#, with: " nan") }, message: "line 5"),
       BadInput(name: "ragged", bytes: text(9) { $0 + " 1.5" }, message: "line 10"),
       BadInput(name: "ragged, short", bytes: text(9) { $0.replacing(#/ [^ ]+$/#, with: "") }, message: "line 10"),
-      BadInput(name: "duplicate word", bytes: text(20) { $0.replacing(#/^word20 /#, with: "word3 ") }, message: "word3"),
+      BadInput(
+        name: "duplicate word", bytes: text(20) { $0.replacing(#/^word20 /#, with: "word3 ") }, message: "word3"),
       BadInput(name: "no rows", bytes: Sample.npy(shape: "(0, 8)", values: []), message: "rows"),
       BadInput(name: "no columns", bytes: Sample.npy(shape: "(8, 0)", values: []), message: "input"),
       BadInput(name: "three axes", bytes: Sample.npy(shape: "(30, 10, 8)", values: sample.values), message: "input"),

@@ -14,7 +14,8 @@ struct CompressCommand: ParsableCommand {
 
   @Argument(help: "Table to compress; - for standard input.", completion: .file())
   var input: String
-  @Option(name: .shortAndLong, help: "File to write (.dpq).", completion: .file())
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("File to write (.dpq).", valueName: "file"), completion: .file())
   var output: String?
   @Flag(help: "Replace the output file if it exists.")
   var force = false
@@ -23,35 +24,40 @@ struct CompressCommand: ParsableCommand {
 
   @Option(help: "How codebooks are learned: product quantization, or the DPQ layer trained on top of it.")
   var method: CompressionOptions.Method = .kmeans
-  @Option(help: "Groups a row is cut into.")
+  @Option(help: ArgumentHelp("Groups a row is cut into.", valueName: "n"))
   var groups: Int?
-  @Option(help: "Codewords of a group, 2 to 65536.")
+  @Option(help: ArgumentHelp("Codewords of a group, 2 to 65536.", valueName: "n"))
   var codes: Int?
   @Flag(help: "One codebook for all groups.")
   var shared = false
-  @Option(help: "Largest size of the file, vocabulary included: 25MB, 400kB, 1GiB.")
+  @Option(help: ArgumentHelp("Largest file, vocabulary included: 25MB, 400kB, 1GiB.", valueName: "size"))
   var targetSize: ByteSize?
-  @Option(help: "Smallest ratio of the float32 table to the file without its vocabulary.")
+  @Option(
+    help: ArgumentHelp("Smallest ratio of the float32 table to the file without its vocabulary.", valueName: "x"))
   var ratio: Double?
-  @Option(help: "Most bits of the file without its vocabulary for each value of the table.")
+  @Option(
+    help: ArgumentHelp("Most bits of the file, without its vocabulary, a value of the table.", valueName: "x"))
   var bitsPerDimension: Double?
 
   @Option(help: "What error means: distance, or angle with norms kept apart.")
   var metric: Metric = .l2
   @Option(
-    help: "Weights of the rows: a number a line, 'word number' lines, or a one-dimensional .npy.", completion: .file())
+    help: ArgumentHelp(
+      "Weights of the rows: a number a line, 'word number' lines, or a one-dimensional .npy.", valueName: "file"),
+    completion: .file())
   var weights: String?
-  @Option(help: "Type codewords are stored in.")
+  @Option(help: ArgumentHelp("Type codewords are stored in.", valueName: "type"))
   var codebookType: Codebook.Storage = .float32
-  @Option(help: "Passes over the training rows.")
+  @Option(help: ArgumentHelp("Passes over the training rows.", valueName: "n"))
   var epochs: Int?
-  @Option(help: "Rows to train on.")
+  @Option(help: ArgumentHelp("Rows to train on, drawn evenly; all by default.", valueName: "n"))
   var sample: Int?
-  @Option(help: "Memory to use beside the table, as 4GB; training rows are sampled to fit.")
+  @Option(
+    help: ArgumentHelp("Memory to use beside the table; training rows are sampled to fit: 4GB.", valueName: "size"))
   var memory: ByteSize?
   @Option(help: "What vq and sx start from.")
   var start: CompressionOptions.Start = .kmeans
-  @Option(help: "Seed of every random choice.")
+  @Option(help: ArgumentHelp("Seed of every random choice.", valueName: "n"))
   var seed: UInt64 = CompressionOptions().seed
 
   @OptionGroup var reading: ReadingArguments
@@ -59,7 +65,7 @@ struct CompressCommand: ParsableCommand {
   @OptionGroup var report: ReportArguments
 
   func validate() throws {
-    if output == nil, !dryRun { throw ValidationError("Missing expected argument '--output <output>'") }
+    if output == nil, !dryRun { throw ValidationError("Missing expected argument '--output <file>'") }
     let goals = [targetSize != nil, ratio != nil, bitsPerDimension != nil].count { $0 }
     if goals > 1 { throw ValidationError("Choose one of --target-size, --ratio and --bits-per-dimension") }
     if goals == 1, groups != nil, codes != nil {

@@ -32,9 +32,11 @@ struct EncodeCommand: ParsableCommand {
 
   @Argument(help: "Table to code; - for standard input.", completion: .file())
   var input: String
-  @Option(name: .customLong("with"), help: "Model whose codebooks are used.", completion: .file(extensions: ["dpq"]))
+  @Option(
+    name: .customLong("with"), help: ArgumentHelp("Compressed table whose codebooks are used.", valueName: "model"),
+    completion: .file(extensions: ["dpq"]))
   var model: String
-  @Option(help: "Code only part i of N of the rows (1/N to N/N).")
+  @Option(help: ArgumentHelp("Code only part i of N of the rows (1/N to N/N).", valueName: "i/N"))
   var shard: Shard?
   @Flag(help: "Put the new rows behind those of the model.")
   var append = false

@@ -13,13 +13,13 @@ struct EvalCommand: ParsableCommand {
 
   @Argument(help: "Compressed table, or a plain one.", completion: .file())
   var model: String
-  @Option(help: "Original table.", completion: .file())
+  @Option(help: ArgumentHelp("Original table.", valueName: "table"), completion: .file())
   var against: String
-  @Option(help: "Exit with status 2 where the relative error is larger.")
+  @Option(help: ArgumentHelp("Exit with status 2 where the relative error is larger.", valueName: "x"))
   var maxRelativeError: Double?
-  @Option(help: "Rows sampled for recall_at_10.")
+  @Option(help: ArgumentHelp("Rows sampled for recall_at_10.", valueName: "n"))
   var samples = 1000
-  @Option(help: "Seed of the sample.")
+  @Option(help: ArgumentHelp("Seed of the sample.", valueName: "n"))
   var seed: UInt64 = CompressionOptions().seed
 
   @OptionGroup var reading: ReadingArguments

@@ -12,16 +12,17 @@ extension TableFormat: ExpressibleByArgument {}
 
 /// Options of every command that reads a plain table.
 struct ReadingArguments: ParsableArguments {
-  @Option(help: "Tensor to read from a safetensors or npz file.")
+  @Option(help: ArgumentHelp("Tensor to read from a safetensors or npz file.", valueName: "name"))
   var tensor: String?
   @Option(
-    help: "Words of the rows: a word list, tokenizer.json, tokenizer_config.json or vocab.txt.",
+    help: ArgumentHelp(
+      "Words of the rows: a word list, tokenizer.json, tokenizer_config.json or vocab.txt.", valueName: "file"),
     completion: .file())
   var vocabulary: String?
-  @Option(help: "What to do where a word stands twice.")
-  var duplicates: DuplicatePolicy?
-  @Option(help: "What to do with rows that hold NaN or infinite values.")
-  var nonFinite: NonFinitePolicy?
+  @Option(help: ArgumentHelp("What to do where a word stands twice.", valueName: "policy"))
+  var duplicates: DuplicatePolicy = .error
+  @Option(help: ArgumentHelp("What to do with rows that hold NaN or infinite values.", valueName: "policy"))
+  var nonFinite: NonFinitePolicy = .error
 
   /// Reads a table that is not compressed.
   func read(_ path: String, threads: Int = 0) throws(DPQError) -> EmbeddingTable {
@@ -32,8 +33,8 @@ struct ReadingArguments: ParsableArguments {
     var options = TableReadOptions()
     options.tensor = tensor
     options.vocabularyPath = vocabulary
-    if let duplicates { options.duplicates = duplicates }
-    if let nonFinite { options.nonFinite = nonFinite }
+    options.duplicates = duplicates
+    options.nonFinite = nonFinite
     options.threads = threads
     return try EmbeddingTable.read(path, options: options)
   }
@@ -41,7 +42,7 @@ struct ReadingArguments: ParsableArguments {
   /// Opens a table of either kind.
   func open(_ path: String, threads: Int = 0) throws(DPQError) -> AnyTable {
     guard CompressedFile.isCompressed(path) else { return .plain(try read(path, threads: threads)) }
-    guard tensor == nil, vocabulary == nil, duplicates == nil, nonFinite == nil else {
+    guard tensor == nil, vocabulary == nil, duplicates == .error, nonFinite == .error else {
       throw DPQError(
         .invalidArgument,
         "--tensor, --vocabulary, --duplicates and --non-finite say how to read a plain table; this one is compressed",
@@ -53,7 +54,7 @@ struct ReadingArguments: ParsableArguments {
 
 /// Where a result goes.
 struct OutputArguments: ParsableArguments {
-  @Option(name: .shortAndLong, help: "File to write.", completion: .file())
+  @Option(name: .shortAndLong, help: ArgumentHelp("File to write.", valueName: "file"), completion: .file())
   var output: String
   @Flag(help: "Replace the output file if it exists.")
   var force = false
@@ -80,7 +81,8 @@ struct ReportArguments: ParsableArguments {
 
 /// How many threads work.
 struct ThreadArguments: ParsableArguments {
-  @Option(help: "Threads to use; 0 for all processors. Results do not depend on it.")
+  @Option(
+    help: ArgumentHelp("Threads to use; 0 for all processors. Results do not depend on it.", valueName: "n"))
   var threads = 0
 
   func validate() throws {
