@@ -57,7 +57,15 @@ struct DPQCommand: ParsableCommand {
 
   /// A parser message as the other errors are written: one line, lower case, no full stop.
   private static func oneLine(_ message: String) -> String {
-    var text = message.split(whereSeparator: \.isNewline).map { $0.drop { $0 == " " } }.joined(separator: " ")
+    // Lists of allowed values come as a line each, with a dash.
+    var text = ""
+    for line in message.split(whereSeparator: \.isNewline).map({ $0.drop { $0 == " " } }) {
+      if line.hasPrefix("- ") {
+        text += (text.hasSuffix(":") ? " " : ", ") + line.dropFirst(2)
+      } else {
+        text += (text.isEmpty ? "" : " ") + line
+      }
+    }
     if text.hasSuffix(".") { text.removeLast() }
     return text.prefix(1).lowercased() + text.dropFirst()
   }

@@ -14,7 +14,7 @@ import Testing
       ["compress", "table.npy", "-o", "out.dpq", "--epochs", "100000", "--method", "vq"], in: folder)
     Thread.sleep(forTimeInterval: 1)
     try #require(run.process.isRunning, "it ended before it could be interrupted")
-    let watchdog = DispatchWorkItem { [process = run.process] in process.terminate() }
+    let watchdog = DispatchWorkItem { [id = run.process.processIdentifier] in kill(id, SIGKILL) }
     DispatchQueue.global().asyncAfter(deadline: .now() + 20, execute: watchdog)
     run.process.interrupt()
     let outcome = try run.finish()

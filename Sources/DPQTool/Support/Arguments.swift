@@ -8,7 +8,15 @@ extension CompressionOptions.Method: ExpressibleByArgument {}
 extension CompressionOptions.Start: ExpressibleByArgument {}
 extension DuplicatePolicy: ExpressibleByArgument {}
 extension NonFinitePolicy: ExpressibleByArgument {}
-extension TableFormat: ExpressibleByArgument {}
+extension TableFormat: ExpressibleByArgument {
+  /// On the command line a format is always one to write.
+  public init?(argument: String) {
+    self.init(rawValue: argument)
+    guard isWritable else { return nil }
+  }
+
+  public static var allValueStrings: [String] { allCases.filter(\.isWritable).map(\.rawValue) }
+}
 
 /// Options of every command that reads a plain table.
 struct ReadingArguments: ParsableArguments {

@@ -19,6 +19,12 @@ enum Signals {
         _exit(130)
       }
     }
+    // A process started from a worker thread of its parent inherits that thread's mask, which may block both.
+    var interrupting = sigset_t()
+    sigemptyset(&interrupting)
+    sigaddset(&interrupting, SIGINT)
+    sigaddset(&interrupting, SIGTERM)
+    sigprocmask(SIG_UNBLOCK, &interrupting, nil)
     // `dpq get … | head` ends quietly even under a parent that ignores SIGPIPE.
     signal(SIGPIPE, SIG_DFL)
   }

@@ -37,22 +37,23 @@ struct TableExport {
     }
     try writer.finish()
     _ = consume bar
-    try tell(rows: rows, dimension: dimension)
+    try tell(rows: rows, dimension: dimension, hadWords: table.hasVocabulary)
   }
 
   /// Writes a plain table.
   func run(_ table: EmbeddingTable) throws(DPQError) {
     try table.write(to: output, format: format, replacing: force)
-    try tell(rows: table.rows, dimension: table.dimension)
+    try tell(rows: table.rows, dimension: table.dimension, hadWords: table.vocabulary != nil)
   }
 
-  private func tell(rows: Int, dimension: Int) throws(DPQError) {
+  private func tell(rows: Int, dimension: Int, hadWords: Bool) throws(DPQError) {
     let bytes = OutputFile.size(of: output)
+    let loss = hadWords && !format.holdsWords ? ", without the words: the format holds none" : ""
     try report.print(
       .object([
         ("rows", .integer(rows)), ("dimension", .integer(dimension)), ("format", .string(format.rawValue)),
         ("file_bytes", .integer(bytes)),
       ]),
-      "\(output): \(Format.grouped(rows)) rows x \(dimension), \(format.rawValue), \(ByteSize.text(bytes))\n")
+      "\(output): \(Format.grouped(rows)) rows x \(dimension), \(format.rawValue), \(ByteSize.text(bytes))\(loss)\n")
   }
 }
