@@ -76,12 +76,12 @@ import Testing
     let report = try Tool.succeed(
       "compress", "table.npy", "-o", "out.dpq", "--metric", "cosine", "--weights", "weights.txt", "--vocabulary",
       "words.txt", "--codebook-type", "f16", "--epochs", "3", "--sample", "500", "--memory", "1GB", "--seed", "5",
-      "--threads", "2", "--shared", "--codes", "20", "--groups", "5", "--start", "scratch", "--method", "vq",
+      "--threads", "2", "--shared", "--codes", "20", "--groups", "6", "--start", "scratch", "--method", "vq",
       "--duplicates", "first", "--non-finite", "zero", "--json", in: folder
     ).object
     #expect(report["seed"] as? Int == 5)
     #expect(report["method"] as? String == "vq")
-    #expect(report["bits_per_row"] as? Int == 5 * 5 + 8)
+    #expect(report["bits_per_row"] as? Int == 6 * 5 + 8)
     let model = try Tool.succeed("inspect", "out.dpq", "--json", in: folder).object
     #expect(model["metric"] as? String == "cosine")
     #expect(model["codebook_type"] as? String == "f16")
@@ -137,9 +137,10 @@ import Testing
     try SharedTables.unpack("\(name).vocab.txt.zst", from: shared, to: folder.path("words.txt"))
     let report = try Tool.succeed(
       "compress", "table.npy", "--vocabulary", "words.txt", "-o", "out.dpq", "--groups", "32", "--codes", "16",
-      "--epochs", "2", "--json", in: folder
+      "--epochs", "2", "--duplicates", "first", "--json", in: folder
     ).object
-    #expect(report["rows"] as? Int == 32_000)
+    // 23 of the 32 000 lines stand twice.
+    #expect(report["rows"] as? Int == 31_977)
     #expect(try #require(report["relative_error"] as? Double) < 0.75)
     try Tool.succeed("verify", "out.dpq", in: folder)
     #expect(try Tool.succeed("neighbors", "out.dpq", "king", in: folder).output.split(separator: "\n").count == 10)

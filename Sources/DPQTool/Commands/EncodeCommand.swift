@@ -60,7 +60,7 @@ struct EncodeCommand: ParsableCommand {
       bar.update("encode", fraction: fraction)
       return true
     }
-    if append { result = try result.appending(existing) }
+    if append { result = try result.appended(to: existing) }
     let encodeSeconds = Runtime.clock - start - readSeconds
     let fileBytes = try result.write(to: writing.output, replacing: writing.force)
     let seconds = [

@@ -35,15 +35,15 @@ struct EvalCommand: ParsableCommand {
 
   func run() throws {
     let original = try reading.read(against, threads: threading.threads)
-    let model = try ReadingArguments().open(model, threads: threading.threads)
+    // The reading options speak of plain tables, whichever of the two they are.
     let result: Evaluation
-    switch model {
-    case .compressed(let table):
+    if CompressedFile.isCompressed(model) {
       result = try Evaluation.measure(
-        table, against: original, samples: samples, seed: seed, threads: threading.threads)
-    case .plain(let table):
+        CompressedTable(path: model), against: original, samples: samples, seed: seed, threads: threading.threads)
+    } else {
       result = try Evaluation.measure(
-        table, against: original, samples: samples, seed: seed, threads: threading.threads)
+        reading.read(model, threads: threading.threads), against: original, samples: samples, seed: seed,
+        threads: threading.threads)
     }
     try report.print(json(result, words: original.vocabulary), text(result, words: original.vocabulary))
     if let limit = maxRelativeError, !(result.relativeError <= limit) {

@@ -15,6 +15,7 @@ extension TableFormat: ExpressibleByArgument {
     guard isWritable else { return nil }
   }
 
+  /// What the help lists.
   public static var allValueStrings: [String] { allCases.filter(\.isWritable).map(\.rawValue) }
 }
 
