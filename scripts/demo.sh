@@ -82,10 +82,11 @@ make_table() {
 # Prints lists of "word score" lines next to one another, every column under its title.
 side_by_side() {
   LC_ALL=C awk -v titles="$1" '
-    # Bytes that continue a UTF-8 character take no room.
+    # Bytes that continue a UTF-8 character take no room; those that start a Chinese, Japanese or Korean one, twice as much.
     function pad(text, width,  shown) {
       shown = text
       gsub(/[\200-\277]/, "", shown)
+      gsub(/[\343-\355]/, "&&", shown)
       while (length(shown) < width) { shown = shown " "; text = text " " }
       return text
     }
