@@ -128,16 +128,16 @@ static int32_t exact_code(const dpq_assigner *assigner, const dpq_rows *rows, si
 /* ---- whole tables ----------------------------------------------------------------------------------------------- */
 
 typedef struct assign_scratch {
-    float *tile;     /* [groups][width][DPQI_TILE] */
-    int32_t *codes;  /* [DPQI_TILE] */
+    float *tile;     /* [groups of a block][width][DPQI_TILE] */
+    int32_t *codes;  /* [groups of a block][DPQI_TILE] */
     void *row_codes; /* [DPQI_TILE][groups] code elements, for packing */
 } assign_scratch;
 
 static size_t carve_scratch(const dpq_assigner *assigner, void *memory, assign_scratch *out) {
     dpqi_arena arena = {memory, 0};
     const size_t groups = assigner->layout.groups;
-    out->tile = DPQI_TAKE(&arena, float, groups *assigner->width *DPQI_TILE);
-    out->codes = DPQI_TAKE(&arena, int32_t, DPQI_TILE);
+    out->tile = DPQI_TAKE(&arena, float, dpqi_walk_groups(assigner, groups) * assigner->width * DPQI_TILE);
+    out->codes = DPQI_TAKE(&arena, int32_t, dpqi_walk_groups(assigner, groups) * DPQI_TILE);
     out->row_codes = dpqi_take(&arena, groups * DPQI_TILE, dpq_code_bytes(assigner->layout.codes));
     return arena.used;
 }
@@ -159,49 +159,50 @@ typedef struct assign_task {
     uint8_t *packed; /* NULL unless encoding */
 } assign_task;
 
+/* Codes of one group of a tile. */
+static void assign_group(const assign_task *task, const float *tile, size_t first, size_t count, size_t group,
+                         int32_t *codes) {
+    const dpq_assigner *assigner = task->assigner;
+    const size_t slot = dpqi_slot(assigner, group);
+    const float *codewords = dpqi_slot_codewords(assigner, slot), *bias = dpqi_slot_bias(assigner, slot);
+    if (task->mode == DPQ_ASSIGN_FAST) {
+        task->kernels->assign_tile(tile, count, assigner->width, codewords, bias, assigner->layout.codes, codes, NULL);
+        return;
+    }
+    float slope, constant;
+    uint64_t doubtful;
+    doubt_bound(assigner, slot, &slope, &constant);
+    task->kernels->assign_tile_checked(tile, count, assigner->width, codewords, bias, assigner->layout.codes, slope,
+                                       constant, codes, &doubtful);
+    if (count < DPQI_TILE) doubtful &= ((uint64_t)1 << count) - 1;
+    for (; doubtful; doubtful &= doubtful - 1) {
+        const size_t r = (size_t)__builtin_ctzll(doubtful);
+        codes[r] = exact_code(assigner, task->rows, first + r, group);
+    }
+}
+
 static void assign_tiles(void *context, size_t begin, size_t end, int worker) {
     const assign_task *task = context;
     const dpq_assigner *assigner = task->assigner;
-    const dpqi_kernels *kernels = task->kernels;
     const size_t groups = assigner->layout.groups, width = assigner->width;
     assign_scratch scratch;
     carve_scratch(assigner, task->workspace + (size_t)worker * task->scratch_bytes, &scratch);
-    memset(scratch.tile, 0, groups * width * DPQI_TILE * sizeof(float)); /* padding columns stay zero */
-    for (size_t first = begin; first < end; first += DPQI_TILE) {
-        const size_t count = end - first < DPQI_TILE ? end - first : DPQI_TILE;
-        kernels->load_tile(task->rows, first, count, assigner->center, scratch.tile);
-        char *out = scratch.row_codes;
-        size_t stride = groups;
-        if (!task->packed) {
-            stride = task->code_stride;
-            out = (char *)task->codes + first * stride * dpq_code_bytes(assigner->layout.codes);
+    const size_t code_bytes = dpq_code_bytes(assigner->layout.codes);
+    const size_t stride = task->packed ? groups : task->code_stride;
+    dpqi_walk walk = dpqi_walk_begin(assigner, begin, end, 0, groups);
+    for (dpqi_block block; dpqi_walk_next(&walk, &block);) {
+        const size_t first = block.first_row, count = block.rows;
+        dpqi_block_load(assigner, task->kernels, task->rows, &block, scratch.tile);
+        char *out = task->packed ? scratch.row_codes : (char *)task->codes + first * stride * code_bytes;
+        const size_t block_groups = block.end_group - block.first_group;
+        for (size_t i = 0; i < block_groups; i++) {
+            dpqi_prefetch(assigner, task->rows, &walk.next, i, block_groups);
+            assign_group(task, scratch.tile + i * width * DPQI_TILE, first, count, block.first_group + i,
+                         scratch.codes + i * DPQI_TILE);
         }
-        dpqi_prefetch next = dpqi_prefetch_tile(task->rows, first + DPQI_TILE, end);
-        for (size_t group = 0; group < groups; group++) {
-            dpqi_prefetch_columns(&next, (group + 1) * width);
-            const size_t slot = dpqi_slot(assigner, group);
-            const float *tile = scratch.tile + group * width * DPQI_TILE;
-            const float *codewords = dpqi_slot_codewords(assigner, slot), *bias = dpqi_slot_bias(assigner, slot);
-            if (task->mode == DPQ_ASSIGN_EXACT) {
-                float slope, constant;
-                uint64_t doubtful;
-                doubt_bound(assigner, slot, &slope, &constant);
-                kernels->assign_tile_checked(tile, count, width, codewords, bias, assigner->layout.codes, slope, constant,
-                                             scratch.codes, &doubtful);
-                if (count < DPQI_TILE) doubtful &= ((uint64_t)1 << count) - 1;
-                for (; doubtful; doubtful &= doubtful - 1) {
-                    const size_t r = (size_t)__builtin_ctzll(doubtful);
-                    scratch.codes[r] = exact_code(assigner, task->rows, first + r, group);
-                }
-            } else {
-                kernels->assign_tile(tile, count, width, codewords, bias, assigner->layout.codes, scratch.codes, NULL);
-            }
-            if (assigner->layout.codes <= 256)
-                for (size_t r = 0; r < count; r++) ((uint8_t *)out)[r * stride + group] = (uint8_t)scratch.codes[r];
-            else
-                for (size_t r = 0; r < count; r++) ((uint16_t *)out)[r * stride + group] = (uint16_t)scratch.codes[r];
-        }
-        if (task->packed)
+        task->kernels->store_codes(scratch.codes, block_groups, count, code_bytes, out + block.first_group * code_bytes,
+                                   stride);
+        if (task->packed && block.end_group == groups)
             dpq_codes_pack(&assigner->layout, scratch.row_codes, count, 1,
                            task->packed + first * dpq_layout_row_bytes(&assigner->layout));
     }

@@ -41,20 +41,21 @@ static size_t chunk_begin(const dpq_assigner *assigner, size_t rows, size_t chun
 }
 
 typedef struct sweep_scratch {
-    float *tile;    /* [groups][width][DPQI_TILE] */
+    float *tile;    /* [groups of a block][width][DPQI_TILE] */
     int32_t *codes; /* [DPQI_TILE] */
     float *scores;  /* [DPQI_TILE] */
     float *squares; /* [DPQI_TILE] */
-    float *rows;    /* [DPQI_TILE][dimension]: the rows as float32 where the table is not */
+    float *rows;    /* [DPQI_TILE][columns of a block]: the rows as float32 where the table is not */
 } sweep_scratch;
 
 static size_t carve_scratch(const dpq_assigner *assigner, void *memory, sweep_scratch *out) {
     dpqi_arena arena = {memory, 0};
-    out->tile = DPQI_TAKE(&arena, float, assigner->layout.groups *assigner->width *DPQI_TILE);
+    const size_t cells = dpqi_walk_groups(assigner, assigner->layout.groups) * assigner->width * DPQI_TILE;
+    out->tile = DPQI_TAKE(&arena, float, cells);
     out->codes = DPQI_TAKE(&arena, int32_t, DPQI_TILE);
     out->scores = DPQI_TAKE(&arena, float, DPQI_TILE);
     out->squares = DPQI_TAKE(&arena, float, DPQI_TILE);
-    out->rows = DPQI_TAKE(&arena, float, assigner->layout.dimension *DPQI_TILE);
+    out->rows = DPQI_TAKE(&arena, float, cells);
     return arena.used;
 }
 
@@ -95,17 +96,12 @@ static void sum_chunk(const sweep_task *task, int worker, size_t first_group, si
     sweep_scratch scratch;
     carve_scratch(assigner, task->scratch + (size_t)worker * task->scratch_bytes, &scratch);
 
-    /* Only the columns of these groups are read. */
-    const size_t first_column = first_group * width;
-    dpq_rows view = *task->rows;
-    view.data = (const char *)view.data + first_column * dpqi_element_bytes(view.type);
-    view.dimension = (end_group * width < layout->dimension ? end_group * width : layout->dimension) - first_column;
-    const int plain = view.type == DPQ_F32 && !view.scale && (uintptr_t)view.data % sizeof(float) == 0;
-    memset(scratch.tile, 0, (end_group - first_group) * width * DPQI_TILE * sizeof(float));
-
-    for (size_t first = begin; first < end; first += DPQI_TILE) {
-        const size_t count = end - first < DPQI_TILE ? end - first : DPQI_TILE;
-        task->kernels->load_tile(&view, first, count, assigner->center + first_column, scratch.tile);
+    const int plain =
+        task->rows->type == DPQ_F32 && !task->rows->scale && (uintptr_t)task->rows->data % sizeof(float) == 0;
+    dpqi_walk walk = dpqi_walk_begin(assigner, begin, end, first_group, end_group);
+    for (dpqi_block block; dpqi_walk_next(&walk, &block);) {
+        const size_t first = block.first_row, count = block.rows, groups = block.end_group - block.first_group;
+        const dpq_rows view = dpqi_block_load(assigner, task->kernels, task->rows, &block, scratch.tile);
         const float *rows = (const float *)(const void *)dpqi_row(&view, first);
         size_t stride = view.stride;
         if (!plain) {
@@ -113,18 +109,17 @@ static void sum_chunk(const sweep_task *task, int worker, size_t first_group, si
             rows = scratch.rows;
             stride = view.dimension;
         }
-        dpqi_prefetch next = dpqi_prefetch_tile(&view, first + DPQI_TILE, end);
-        for (size_t group = first_group; group < end_group; group++) {
-            dpqi_prefetch_columns(&next, (group - first_group + 1) * width);
+        for (size_t group = block.first_group; group < block.end_group; group++) {
+            dpqi_prefetch(assigner, task->rows, &walk.next, group - block.first_group, groups);
             const size_t slot = dpqi_slot(assigner, group), columns = dpqi_group_columns(layout, group);
-            const float *tile = scratch.tile + (group - first_group) * width * DPQI_TILE;
+            const float *tile = scratch.tile + (group - block.first_group) * width * DPQI_TILE;
             task->kernels->assign_tile(tile, count, width, dpqi_slot_codewords(assigner, slot),
                                        dpqi_slot_bias(assigner, slot), assigner->layout.codes, scratch.codes,
                                        scratch.scores);
             task->kernels->tile_squared_norms(tile, width, scratch.squares);
             const size_t base = layout->shared ? 0 : (group - first_group) * codes;
             const float *weights = task->weights ? task->weights + first : NULL;
-            task->kernels->accumulate(rows + (group - first_group) * width, stride, count, columns, scratch.codes,
+            task->kernels->accumulate(rows + (group - block.first_group) * width, stride, count, columns, scratch.codes,
                                       weights, part->sums + base * width, width);
             for (size_t r = 0; r < count; r++) {
                 const double weight = weights ? (double)weights[r] : 1;

@@ -37,6 +37,10 @@ typedef struct dpqi_kernels {
                                 const float *bias, size_t codes, float slope, float constant, int32_t *out_code,
                                 uint64_t *out_doubtful);
 
+    /* Writes codes[groups][DPQI_TILE] of the first `rows` rows to out[rows][out_stride], as elements of 1 or 2 bytes. */
+    void (*store_codes)(const int32_t *codes, size_t groups, size_t rows, size_t code_bytes, void *out,
+                        size_t out_stride);
+
     /* sums[codes[r]][c] += weights[r] * rows[r][c] for r < count, c < columns; weights NULL: 1. sums [][width]. */
     void (*accumulate)(const float *rows, size_t stride, size_t count, size_t columns, const int32_t *codes,
                        const float *weights, double *sums, size_t width);

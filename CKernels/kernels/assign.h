@@ -138,3 +138,28 @@ static void DPQI_NAME(assign_tile_checked)(const float *tile, size_t rows, size_
     assign_rows(tile, rows, width, codewords, bias, codes, out_code, NULL, &doubt);
     *out_doubtful = doubt.rows;
 }
+
+/* Writes codes[groups][DPQI_TILE] of the first `rows` rows as bytes (code_bytes 1) or 16-bit numbers (2), row after row,
+ * out_stride codes apart. Whole words of neighbouring codes are put together in vectors, then stored at once. */
+static void DPQI_NAME(store_codes)(const int32_t *codes, size_t groups, size_t rows, size_t code_bytes, void *out,
+                                   size_t out_stride) {
+    const size_t at_once = 4 / code_bytes;
+    size_t group = 0;
+    for (; group + at_once <= groups; group += at_once) {
+        const int32_t *c = codes + group * DPQI_TILE;
+        uint32_t words[DPQI_TILE];
+        if (code_bytes == 1)
+            for (size_t r = 0; r < DPQI_TILE; r++)
+                words[r] = (uint32_t)c[r] | (uint32_t)c[DPQI_TILE + r] << 8 | (uint32_t)c[2 * DPQI_TILE + r] << 16 |
+                           (uint32_t)c[3 * DPQI_TILE + r] << 24;
+        else
+            for (size_t r = 0; r < DPQI_TILE; r++) words[r] = (uint32_t)c[r] | (uint32_t)c[DPQI_TILE + r] << 16;
+        char *place = (char *)out + group * code_bytes;
+        for (size_t r = 0; r < rows; r++) memcpy(place + r * out_stride * code_bytes, &words[r], 4);
+    }
+    for (; group < groups; group++)
+        for (size_t r = 0; r < rows; r++) {
+            const uint16_t code = (uint16_t)codes[group * DPQI_TILE + r];
+            memcpy((char *)out + (r * out_stride + group) * code_bytes, &code, code_bytes);
+        }
+}

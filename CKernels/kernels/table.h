@@ -33,6 +33,7 @@ const dpqi_kernels DPQI_JOIN(dpqi_kernels, DPQI_LEVEL) = {
     .tile_squared_norms = DPQI_NAME(tile_squared_norms),
     .find_non_finite = DPQI_NAME(find_non_finite),
     .assign_tile = DPQI_NAME(assign_tile),
+    .store_codes = DPQI_NAME(store_codes),
     .accumulate = DPQI_NAME(accumulate),
     .assign_tile_checked = DPQI_NAME(assign_tile_checked),
     .responses = DPQI_NAME(responses),
