@@ -8,7 +8,7 @@ public struct CodeLayout: Sendable, Equatable, Hashable {
   public let groups: Int
   /// Codewords each group chooses from, 2…65 536.
   public let codes: Int
-  /// Whether one codebook serves every group.
+  /// Whether one codebook serves several groups; a single group has a codebook of its own.
   public let isShared: Bool
 
   /// Makes a layout.
@@ -36,7 +36,7 @@ public struct CodeLayout: Sendable, Equatable, Hashable {
     self.dimension = dimension
     self.groups = groups
     self.codes = codes
-    self.isShared = isShared
+    self.isShared = isShared && groups > 1
   }
 
   /// Whether `groups` groups of equal width cover `dimension` with none of them empty.
