@@ -13,7 +13,14 @@ extension CompressedTable {
   public func codes() -> [UInt8] { section("tier.0.codes").map { [UInt8]($0) } ?? [] }
 
   /// How often each code stands in each group: `[groups][codes]`.
+  ///
+  /// - Throws: `outOfMemory` where there are more than 2²⁷ counts: a shared codebook lets a small file ask for any number.
   public func codeUse() throws(DPQError) -> [[Int]] {
+    guard layout.groups <= (1 << 27) / layout.codes else {
+      throw DPQError(
+        .outOfMemory, "the use of \(layout.codes) codes in \(layout.groups) groups is too much to count",
+        .init(file: path))
+    }
     var use = [Int](repeating: 0, count: layout.groups * layout.codes)
     let codes = section("tier.0.codes")?.baseAddress?.assumingMemoryBound(to: UInt8.self)
     let (groups, count, rowBytes) = (layout.groups, layout.codes, layout.rowBytes)
