@@ -276,7 +276,7 @@ struct TableReadTests {
     let options = TableReadOptions(tensor: name.hasPrefix("t") && !name.hasPrefix("table") ? "a" : nil)
     let mayEndEarly = name.hasSuffix(".txt") || name.hasSuffix(".fvecs") || name.hasSuffix("newlines.bin")
     let whole = try? EmbeddingTable.read(Fixture.path(name), options: options)
-    for length in stride(from: 0, to: bytes.count, by: bytes.count > 1500 ? 5 : 1) {
+    for length in stride(from: 0, to: bytes.count, by: bytes.count > 700 ? 7 : 1) {
       let path = folder.write(bytes[..<length])
       do throws(DPQError) {
         let table = try EmbeddingTable.read(path, options: options)
@@ -301,7 +301,7 @@ struct TableReadTests {
     let bytes = Fixture.bytes(name)
     var generator = SeededGenerator(seed: 7)
     let options = TableReadOptions(duplicates: .first, nonFinite: .zero)
-    for _ in 0..<150 {
+    for _ in 0..<60 {
       var damaged = bytes
       for _ in 0..<Int.random(in: 1...3, using: &generator) {
         let place = Int.random(in: 0..<min(bytes.count, 400), using: &generator)

@@ -40,12 +40,16 @@ enum NPZTable {
     var range = member.range
     if member.isDeflated {
       var stream = try decompressed(region, member)
-      contents = try stream.readAll()
+      var memory = GrowableMemory()
+      let isWhole = try memory.append(member.uncompressedBytes, from: &stream)
+      try stream.fill(1)
+      let isLonger = !stream.isAtEnd
+      contents = memory.share()
       range = 0..<contents.byteCount
-      guard range.count == member.uncompressedBytes else {
+      guard isWhole && !isLonger else {
         throw DPQError(
           .malformedInput,
-          "array \(member.arrayName) has \(range.count) bytes, the file says \(member.uncompressedBytes)")
+          "array \(member.arrayName) is not the \(member.uncompressedBytes) bytes long that the file says")
       }
     }
     guard CRC32.of(contents, range) == member.checksum else {
