@@ -105,7 +105,6 @@ import Testing
 
   /// The decoding that `architecture.md` promises: a few lines of numpy and nothing but the `safetensors` package.
   @Test(arguments: [Metric.l2, .cosine]) func numpyDecodesTheFile(_ metric: Metric) throws {
-    let python = ProcessInfo.processInfo.environment["DPQ_PYTHON"] ?? "python3"
     let script = """
       import sys, json, struct, numpy as np
       from safetensors.numpy import load_file
@@ -120,19 +119,6 @@ import Testing
       if 'norm.codes' in t: x = x * t['norm.codebook'][t['norm.codes']][:, None]
       np.ascontiguousarray(x, np.float32).tofile(sys.argv[2])
       """
-    func run(_ arguments: [String]) throws -> Int32 {
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-      process.arguments = [python] + arguments
-      process.standardError = FileHandle.nullDevice
-      try process.run()
-      process.waitUntilExit()
-      return process.terminationStatus
-    }
-    guard try run(["-c", "import numpy, safetensors"]) == 0 else {
-      print("SKIPPED numpyDecodesTheFile: \(python) has no numpy and safetensors (DPQ_PYTHON names another)")
-      return
-    }
     let table = try Made.table(rows: 90, dimension: 11, words: true)
     for (codes, isShared, storage) in [
       (16, false, Codebook.Storage.float32), (20, true, .float16), (3, false, .float16),
@@ -145,7 +131,8 @@ import Testing
         $0.metric = metric
       }
       let output = TemporaryPath("rows.f32")
-      #expect(try run(["-c", script, file.path, output.path]) == 0)
+      let arguments = [file.path, output.path]
+      guard Python.run(script, modules: ["numpy", "safetensors"], arguments: arguments) != nil else { return }
       let decoded = try Data(contentsOf: URL(fileURLWithPath: output.path))
       let opened = try CompressedTable(path: file.path)
       var rows: [Float] = []

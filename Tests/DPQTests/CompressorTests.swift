@@ -307,4 +307,40 @@ import Testing
       ).compress(huge)
     }
   }
+
+  @Test func valuesThatAreNotFiniteAreRefusedWithTheirRow() throws {
+    var rows = Array(repeating: [Float](repeating: 1, count: 4), count: 30)
+    rows[23][2] = .nan
+    let table = try Made.table(rows)
+    let error = failure { () throws(DPQError) in try Compressor(Made.options { $0.codes = 4 }).compress(table) }
+    #expect(error?.code == .nonFiniteValue && error?.context.row == 23)
+  }
+
+  /// The error of faiss 1.15.1's `ProductQuantizer` (25 iterations, all rows, mean of five seeds) on real tables.
+  @Test(arguments: [(10, 256, 0.049703), (25, 16, 0.037706)])
+  func realTablesEndBelowFaiss(groups: Int, codes: Int, faiss: Double) throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let shared =
+      ProcessInfo.processInfo.environment["DPQ_SHARED"] ?? root.deletingLastPathComponent().path + "/shared"
+    let path = shared + "/data/embeddings/glove.6B.50d.taskextra.f32.npy.zst"
+    guard FileManager.default.fileExists(atPath: path) else {
+      print("SKIPPED: no real table at \(path); set DPQ_SHARED to where it is")
+      return
+    }
+    let table = try EmbeddingTable.read(path)
+    let options = Made.options {
+      $0.groups = groups
+      $0.codes = codes
+    }
+    let result = try Compressor(options).compress(table)
+    #expect(result.mse <= faiss)
+    for i in stride(from: 0, to: table.rows, by: 311) {
+      let row = try table.row(i)
+      for j in 0..<groups {
+        let distances = (0..<codes).map { result.model.distance(row, j, $0) }
+        #expect(result.model.code(i, j) == distances.firstIndex(of: distances.min()!))
+      }
+    }
+  }
 }

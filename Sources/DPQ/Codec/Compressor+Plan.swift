@@ -105,8 +105,8 @@ extension Compressor {
         let layout = try CodeLayout(
           dimension: table.dimension, groups: groups, codes: codes, isShared: options.isShared)
         let codebookBytes = layout.codebookCount * options.codebookStorage.byteCount
-        let isSure = table.rows * layout.rowBytes + codebookBytes > limit
-        if isSure, let smallest, smallest.plan.fileBytes <= table.rows * layout.rowBytes + codebookBytes { continue }
+        let isTooLarge = table.rows * layout.rowBytes + codebookBytes > limit
+        if isTooLarge, let smallest, smallest.plan.fileBytes <= table.rows * layout.rowBytes + codebookBytes { continue }
         let plan = shape(of: table, layout: layout).plan
         if plan.fileBytes < smallest?.plan.fileBytes ?? .max { smallest = (layout, plan) }
         if plan.fileBytes <= limit {

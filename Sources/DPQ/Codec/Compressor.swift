@@ -34,11 +34,14 @@ public struct Compressor: Sendable {
   /// `progress` is called between pieces of work; returning `false` stops with `cancelled`. Equal tables, options and
   /// seeds give equal models at any thread count.
   ///
-  /// - Throws: as ``plan(for:)``; `outOfMemory`; `cancelled`.
+  /// - Throws: as ``plan(for:)``; `nonFiniteValue` with the row; `outOfMemory`; `cancelled`.
   public func compress(
     _ table: EmbeddingTable, progress: (CompressionProgress) -> Bool = { _ in true }
   ) throws(DPQError) -> Compression {
     try checkOptions(for: table)
+    if let row = try Rows(table).firstNonFinite(threads: options.threads) {
+      throw DPQError(.nonFiniteValue, "a value is NaN or infinite: repair or remove the row", .init(row: row))
+    }
     let started = Runtime.clock
     let layout = try chooseLayout(for: table)
     let prepared = try PreparedTable(table, options)

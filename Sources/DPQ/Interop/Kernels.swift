@@ -129,6 +129,15 @@ struct Rows: @unchecked Sendable {
     try with { dpq_rows_read($0, first, count, pointer, stride, Int32(threads)) }
   }
 
+  /// The first row with a NaN or an infinity, or `nil`.
+  func firstNonFinite(threads: Int) throws(DPQError) -> Int? {
+    var row = 0
+    try withUnsafeMutablePointer(to: &row) { (out: UnsafeMutablePointer<Int>) throws(DPQError) in
+      try with { dpq_rows_find_non_finite($0, Int32(threads), out) }
+    }
+    return row < count ? row : nil
+  }
+
   /// The length of every row, without its factor; 0 only for a row of zeros.
   func norms(threads: Int) throws(DPQError) -> [Float] {
     var norms: [Float] = []
