@@ -106,7 +106,9 @@ extension Compressor {
           dimension: table.dimension, groups: groups, codes: codes, isShared: options.isShared)
         let codebookBytes = layout.codebookCount * options.codebookStorage.byteCount
         let isTooLarge = table.rows * layout.rowBytes + codebookBytes > limit
-        if isTooLarge, let smallest, smallest.plan.fileBytes <= table.rows * layout.rowBytes + codebookBytes { continue }
+        if isTooLarge, let smallest, smallest.plan.fileBytes <= table.rows * layout.rowBytes + codebookBytes {
+          continue
+        }
         let plan = shape(of: table, layout: layout).plan
         if plan.fileBytes < smallest?.plan.fileBytes ?? .max { smallest = (layout, plan) }
         if plan.fileBytes <= limit {
