@@ -116,6 +116,10 @@ struct TableWriteTests {
       #expect(error?.code == .cannotCreateOutput)
     }
     try table.write(to: "/dev/null", format: .npy, replacing: false)
+    #if os(Linux)
+      let full = failure { () throws(DPQError) in try table.write(to: "/dev/full", format: .npy, replacing: false) }
+      #expect(full?.code == .inputOutput && full?.message.contains("No space left") == true)
+    #endif
     #expect(folder.names == ["a.npy", "link"])
   }
 

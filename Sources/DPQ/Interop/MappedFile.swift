@@ -24,22 +24,6 @@ enum MappedFile {
       munmap(UnsafeMutableRawPointer(mutating: base), count)
     }
   }
-
-  /// Maps the regular file at `path`.
-  ///
-  /// - Throws: `inputNotFound`, `malformedInput` for a folder or a pipe, `inputOutput`.
-  static func map(path: String) throws(DPQError) -> MemoryRegion {
-    do throws(DPQError) {
-      let descriptor = try SystemCall.openForReading(path)
-      defer { close(descriptor) }
-      guard let size = SystemCall.regularFileSize(descriptor) else {
-        throw DPQError(.malformedInput, "is not a regular file: it cannot be mapped")
-      }
-      return try map(descriptor: descriptor, byteCount: size)
-    } catch {
-      throw error.inFile(path)
-    }
-  }
 }
 
 extension MemoryRegion {

@@ -25,11 +25,10 @@ enum TextRow {
     guard let start = fieldStart(content, fromRight: dimension),
       DecimalFloat.parse(content, from: start, count: dimension, into: output) == end
     else { return .ragged(numbers: min(trailingNumbers(content).numbers, dimension - 1)) }
-    // A longer row looks like a word that ends in a number. Whole numbers do occur in words ("windows 95"), fractions
-    // do not.
+    // A word that ends in a space and a number is far more often a row that is too long.
     var last = start
     while last > 0 && !isSpace(content[last - 1]) { last -= 1 }
-    if last > 0, isFraction(content.extracting(last..<start)) {
+    if last > 0, isNumber(content.extracting(last..<start)) {
       return .ragged(numbers: trailingNumbers(content).numbers)
     }
     return .row(wordBytes: start)
@@ -40,11 +39,12 @@ enum TextRow {
     if isSpace(word[0]) || isSpace(word[word.count - 1]) { return "starts or ends with a space" }
     var last = word.count
     while last > 0 && !isSpace(word[last - 1]) { last -= 1 }
-    return last > 0 && isFraction(word.extracting(last..<word.count)) ? "ends with a space and a number" : nil
+    return last > 0 && isNumber(word.extracting(last..<word.count)) ? "ends with a space and a number" : nil
   }
 
-  private static func isFraction(_ field: Span<UInt8>) -> Bool {
-    field.firstIndex(of: UInt8(ascii: ".")) != nil && DecimalFloat.value(field) != nil
+  /// A number with digits; "nan" and "inf" are words too.
+  private static func isNumber(_ field: Span<UInt8>) -> Bool {
+    (0..<field.count).contains { field[$0] &- 0x30 < 10 } && DecimalFloat.value(field) != nil
   }
 
   /// How many fields at the end of a line are numbers, and how many fields it has.

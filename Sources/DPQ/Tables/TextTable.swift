@@ -102,7 +102,8 @@ enum TextTable {
       start = end + 1
     }
     guard let best = votes.values.max(), 2 * votes.values.reduce(0, +) > lines else { return nil }
-    return votes.filter { $0.value == best }.keys.min()
+    // Of two equally good answers the larger: the other lines are then too short, an error, and not misread in silence.
+    return votes.filter { $0.value == best }.keys.max()
   }
 
   private static func skipEmptyLines(

@@ -83,7 +83,7 @@ with open("word2vec_newlines.bin", "wb") as file:  # as word2vec.c writes
     file.write(f"{ROWS} {DIMENSION}\n".encode())
     for word, row in zip(words, table):
         file.write(word.encode() + b" " + row.tobytes() + b"\n")
-spaced = ["a b", ". . .", "windows 95"] + words[3:]
+spaced = ["a b", ". . .", "at name@domain.com"] + words[3:]
 with open("glove_spaces.txt", "w", encoding="utf-8", newline="\n") as file:
     for word, row in zip(spaced, table):
         file.write(word + " " + " ".join(repr(float(value)) for value in row) + "\n")
