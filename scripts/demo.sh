@@ -6,7 +6,10 @@
 # The table: wordllama's 32 000 x 256 token embeddings (MIT), from PyPI, kept in .cache/. Without a network: one made here.
 set -eu
 
-dpq=$1
+case $1 in
+  /*) dpq=$1 ;;
+  *) dpq=$PWD/$1 ;;
+esac
 cd "$(dirname "$0")/.."
 cache=.cache/demo
 mkdir -p "$cache"
@@ -24,8 +27,9 @@ has_sum() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d ' ' -f 1)" = "$2" ]; }
 download() {
   folder=$1
   if python3 -m pip --version >/dev/null 2>&1; then
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
-      --implementation cp --platform manylinux2014_x86_64 --dest "$folder" "$package==$version" 2>/dev/null && return
+    python3 -m pip download --quiet --disable-pip-version-check --retries 1 --timeout 20 --no-deps \
+      --only-binary=:all: --python-version 3.11 --implementation cp --platform manylinux2014_x86_64 \
+      --dest "$folder" "$package==$version" && return
   fi
   url=$(curl -fsSL --max-time 30 "https://pypi.org/simple/$package/" |
     sed -n "s/.*href=\"\([^\"#]*\/$wheel_name\)[\"#].*/\1/p" | head -n 1)
