@@ -186,7 +186,8 @@ struct CompressCommand: ParsableCommand {
       "\(Format.significant(result.relativeError, 4)) relative, mse \(Format.significant(result.mse, 4)), "
       + "mean cosine \(Format.fixed(result.cosineMean, 4))"
     if let start = result.startMSE {
-      error += ", \(Format.fixed(start > 0 ? 100 * (1 - result.mse / start) : 0, 2)) % below k-means"
+      let gain = start > 0 ? 100 * (1 - result.mse / start) : 0
+      error += ", \(Format.fixed(gain.magnitude, 2)) % \(gain < 0 ? "above" : "below") k-means"
     }
     let total = seconds.reduce(0) { $0 + $1.1 }
     return Format.pairs(
