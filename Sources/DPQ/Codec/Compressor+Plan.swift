@@ -7,6 +7,7 @@ extension Compressor {
     if table.rows == 0 { throw DPQError(.malformedInput, "the table has no rows") }
     if let epochs = options.epochs, epochs < 1 { try refuse("\(epochs) epochs are not possible: ask for at least 1") }
     if let sample = options.sample, sample < 1 { try refuse("a sample of \(sample) rows is not possible") }
+    if options.threads < 0 { try refuse("\(options.threads) threads are not possible: 0 stands for all processors") }
     if let memory = options.memoryBytes, memory < 1 { try refuse("\(memory) bytes of memory are not possible") }
     if let codes = options.codes, codes > table.rows {
       try refuse("\(codes) codes for \(table.rows) rows: choose at most \(table.rows) codes")

@@ -50,7 +50,7 @@ struct LayerStep: ~Copyable {
     self.keyWidth = keyWidth
     self.variant = dpq_variant(isSoftmax ? DPQ_SX : DPQ_VQ)
     self.hasBias = isSoftmax
-    self.threads = Int32(threads)
+    self.threads = Int32(clamping: threads)
     self.workspace = workspace
     self.row = row
     self.query = query

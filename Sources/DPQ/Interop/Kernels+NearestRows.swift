@@ -40,7 +40,7 @@ enum NearestRows {
       try DPQError.check(
         dpq_matrix_multiply(
           ids.count, size, dimension, queries.pointer, dimension, units.pointer, dimension, scores.pointer, block,
-          Int32(threads)))
+          Int32(clamping: threads)))
       for i in ids.indices {
         let row = scores.pointer + i * block
         var threshold = best[i].threshold

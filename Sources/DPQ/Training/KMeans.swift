@@ -166,7 +166,9 @@ struct KMeans: ~Copyable {
     let width = min(layout.width, layout.dimension - first)
     var generator = SeededGenerator(seed: seed, stream: UInt64(sweeps) << 32 | UInt64(b) | 1 << 63)
     for (k, donor) in zip(empty, donors) {
-      let spread = (sweep.errors[donor] / sweep.weights[donor] / Double(width)).squareRoot()
+      // Halves about 0.8 standard deviations apart from the mean, along a random direction of any number of coordinates.
+      let deviation = (sweep.errors[donor] / sweep.weights[donor] / Double(width)).squareRoot()
+      let spread = 2.8 * deviation / Double(width).squareRoot()
       for c in 0..<layout.width {
         let (target, source) = (k * layout.width + c, donor * layout.width + c)
         let shift = c < width ? Float(spread * (generator.uniform() - 0.5)) : 0
