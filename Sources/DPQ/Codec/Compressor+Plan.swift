@@ -34,6 +34,15 @@ extension Compressor {
     return count == table.rows ? nil : count
   }
 
+  /// Fewer rows than codes would leave codewords that no row was ever near to.
+  private func checkSample(of table: EmbeddingTable, _ layout: CodeLayout) throws(DPQError) {
+    guard let sample = trainingRows(of: table), sample < layout.codes else { return }
+    throw DPQError(
+      .invalidArgument,
+      "\(sample) training rows cannot teach \(layout.codes) codes: raise the sample or the memory, or choose fewer codes"
+    )
+  }
+
   func shape(of table: EmbeddingTable, layout: CodeLayout) -> FileShape {
     FileShape(
       layout: layout, storage: options.codebookStorage, metric: options.metric, assignment: .nearest, rows: table.rows,
@@ -45,7 +54,10 @@ extension Compressor {
   func chooseLayout(for table: EmbeddingTable) throws(DPQError) -> CodeLayout {
     let limit: Int
     switch options.goal {
-    case .layout: return try defaultLayout(for: table)
+    case .layout:
+      let layout = try defaultLayout(for: table)
+      try checkSample(of: table, layout)
+      return layout
     case .fileBytes(let bytes):
       guard bytes > 0 else { throw DPQError(.invalidArgument, "a file of \(bytes) bytes is not possible") }
       limit = bytes
@@ -56,7 +68,9 @@ extension Compressor {
         try bytes(table.tableBytes, dividedBy: 32 / bits, "\(bits) bits per dimension") + vocabularyBytes(of: table)
     }
     let found = try candidates(for: table, limit: limit)
-    return found.count == 1 ? found[0] : try pilot(found, table)
+    let layout = found.count == 1 ? found[0] : try pilot(found, table)
+    try checkSample(of: table, layout)
+    return layout
   }
 
   private func bytes(_ bytes: Int, dividedBy ratio: Double, _ wish: String) throws(DPQError) -> Int {

@@ -68,9 +68,6 @@ struct CompressCommand: ParsableCommand {
     if output == nil, !dryRun { throw ValidationError("Missing expected argument '--output <file>'") }
     let goals = [targetSize != nil, ratio != nil, bitsPerDimension != nil].count { $0 }
     if goals > 1 { throw ValidationError("Choose one of --target-size, --ratio and --bits-per-dimension") }
-    if goals == 1, groups != nil, codes != nil {
-      throw ValidationError("--groups and --codes together leave nothing for a goal to decide: leave one of them out")
-    }
     for (name, value) in [("--ratio", ratio), ("--bits-per-dimension", bitsPerDimension)] {
       if let value, !(value.isFinite && value > 0) { throw ValidationError("\(name) takes a number above 0") }
     }
