@@ -35,7 +35,7 @@ struct DPQCommand: ParsableCommand {
   /// Prints one line of error, or the help that was asked for, and ends the process.
   private static func fail(_ error: any Error) -> Never {
     if let error = error as? DPQError {
-      StandardError.line("dpq: error: \(error.description)")
+      StandardError.line("dpq: error: \(Format.printable(error.description))")
       exitProcess(ExitStatus(error.code))
     }
     if let error = error as? GateMissed {
@@ -45,7 +45,7 @@ struct DPQCommand: ParsableCommand {
     // Help, version and completion scripts arrive here as well; the parser knows how to print them.
     guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
     let path = ([_commandName] + [subcommandName].compactMap { $0 }).joined(separator: " ")
-    StandardError.line("dpq: error: \(oneLine(message(for: error))) (see '\(path) --help')")
+    StandardError.line("dpq: error: \(Format.printable(oneLine(message(for: error)))) (see '\(path) --help')")
     exitProcess(.usage)
   }
 

@@ -134,6 +134,12 @@ import Testing
     try Tool.fail(64, "", arguments, in: folder)
   }
 
+  @Test func errorsStayOneLineWhateverTheWord() throws {
+    try folder.write(sample.gloveText, "table.txt")
+    try Tool.fail(65, "'a\\nb\\x1b[0m'", ["get", "table.txt", "a\nb\u{1B}[0m"], in: folder)
+    try Tool.fail(66, "no\\nfile", ["get", "no\nfile", "a"], in: folder)
+  }
+
   @Test func dataErrorsNeverPrintUsage() throws {
     try folder.write("not a table\n", "input")
     let outcome = try Tool.run("compress", "input", "-o", "out.dpq", in: folder)

@@ -59,8 +59,8 @@ import Testing
   }
 
   @Test func wordsCannotBreakALineOrATerminal() {
-    #expect(Format.word("naïve ▁x") == "naïve ▁x")
-    #expect(Format.word("a\nb\t\u{1B}[31m") == "a\\nb\\t\\x1b[31m")
+    #expect(Format.printable("naïve ▁x") == "naïve ▁x")
+    #expect(Format.printable("a\nb\t\u{1B}[31m") == "a\\nb\\t\\x1b[31m")
   }
 
   @Test func shardsCoverTheTableOnce() throws {

@@ -81,7 +81,7 @@ struct EvalCommand: ParsableCommand {
       + "worst rows by relative error\n"
       + Format.table(
         result.worstRows.map { row in
-          ["  " + ((words?[row.id]).map(Format.word) ?? String(row.id)), Format.fixed(row.relativeError, 4)]
+          ["  " + ((words?[row.id]).map(Format.printable) ?? String(row.id)), Format.fixed(row.relativeError, 4)]
         })
   }
 }

@@ -37,7 +37,7 @@ struct GetCommand: ParsableCommand {
         ])
         try output.write((index > 0 ? ",\n " : "") + object.text)
       } else {
-        try output.line((word.map(Format.word) ?? String(id)) + values.map { " " + $0.description }.joined())
+        try output.line((word.map(Format.printable) ?? String(id)) + values.map { " " + $0.description }.joined())
       }
     }
     if json { try output.line("]") }

@@ -109,7 +109,7 @@ struct InspectCommand: ParsableCommand {
         "\(Format.fixed(ratio(table), 2)) (without words; as papers count: "
           + "\(Format.fixed(layout.paperRatio(rows: table.rows), 2)))"
       ),
-      ("recipe", table.recipe),
+      ("recipe", Format.printable(table.recipe)),
     ])
     let parts = table.sections.map {
       ["  " + $0.name, Format.grouped($0.bytes), Format.percent($0.bytes, of: fileBytes)]

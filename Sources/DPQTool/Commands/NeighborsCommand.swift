@@ -49,7 +49,7 @@ struct NeighborsCommand: ParsableCommand {
       try output.line(JSON.array(objects).text)
     } else {
       let lines = found.map { neighbor in
-        [table.word(neighbor.id).map(Format.word) ?? String(neighbor.id), Format.fixed(Double(neighbor.score), 4)]
+        [table.word(neighbor.id).map(Format.printable) ?? String(neighbor.id), Format.fixed(Double(neighbor.score), 4)]
       }
       try output.write(Format.table(lines))
     }

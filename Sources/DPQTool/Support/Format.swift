@@ -67,12 +67,12 @@ enum Format {
     return left ? missing + text : text + missing
   }
 
-  /// `word` with its control characters escaped, so that a row stays a line and a terminal is left alone.
-  static func word(_ word: String) -> String {
-    guard word.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }) else {
-      return word
+  /// `text` with its control characters escaped, so that a line stays a line and a terminal is left alone.
+  static func printable(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }) else {
+      return text
     }
-    return word.unicodeScalars.map { scalar in
+    return text.unicodeScalars.map { scalar in
       switch scalar {
       case "\n": "\\n"
       case "\r": "\\r"
