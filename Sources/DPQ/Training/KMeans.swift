@@ -3,7 +3,7 @@
 ///
 /// Far from its end Lloyd's algorithm moves every codeword a little in the same direction sweep after sweep. So the mean
 /// of a codeword's rows is only where the next step starts from: it goes on by a part of the way from the previous mean
-/// (Nesterov's momentum, growing as t / (t + 3) to 0.9). On real tables 25 such sweeps end below 100 plain ones.
+/// (Nesterov's momentum, growing as t / (t + 3) to 0.9). On real tables 25 such sweeps end about where 100 plain ones do.
 struct KMeans: ~Copyable {
   let layout: CodeLayout
   private let rows: Rows
