@@ -136,8 +136,8 @@ typedef struct assign_scratch {
 static size_t carve_scratch(const dpq_assigner *assigner, void *memory, assign_scratch *out) {
     dpqi_arena arena = {memory, 0};
     const size_t groups = assigner->layout.groups;
-    out->tile = DPQI_TAKE(&arena, float, dpqi_walk_groups(assigner, groups) * assigner->width * DPQI_TILE);
-    out->codes = DPQI_TAKE(&arena, int32_t, dpqi_walk_groups(assigner, groups) * DPQI_TILE);
+    out->tile = DPQI_TAKE(&arena, float, dpqi_walk_groups(assigner->width, groups) * assigner->width * DPQI_TILE);
+    out->codes = DPQI_TAKE(&arena, int32_t, dpqi_walk_groups(assigner->width, groups) * DPQI_TILE);
     out->row_codes = dpqi_take(&arena, groups * DPQI_TILE, dpq_code_bytes(assigner->layout.codes));
     return arena.used;
 }
@@ -189,14 +189,14 @@ static void assign_tiles(void *context, size_t begin, size_t end, int worker) {
     carve_scratch(assigner, task->workspace + (size_t)worker * task->scratch_bytes, &scratch);
     const size_t code_bytes = dpq_code_bytes(assigner->layout.codes);
     const size_t stride = task->packed ? groups : task->code_stride;
-    dpqi_walk walk = dpqi_walk_begin(assigner, begin, end, 0, groups);
+    dpqi_walk walk = dpqi_walk_begin(width, begin, end, 0, groups);
     for (dpqi_block block; dpqi_walk_next(&walk, &block);) {
         const size_t first = block.first_row, count = block.rows;
-        dpqi_block_load(assigner, task->kernels, task->rows, &block, scratch.tile);
+        dpqi_block_load(width, task->kernels, task->rows, &block, assigner->center, scratch.tile);
         char *out = task->packed ? scratch.row_codes : (char *)task->codes + first * stride * code_bytes;
         const size_t block_groups = block.end_group - block.first_group;
         for (size_t i = 0; i < block_groups; i++) {
-            dpqi_prefetch(assigner, task->rows, &walk.next, i, block_groups);
+            dpqi_prefetch(width, task->rows, &walk.next, i, block_groups);
             assign_group(task, scratch.tile + i * width * DPQI_TILE, first, count, block.first_group + i,
                          scratch.codes + i * DPQI_TILE);
         }

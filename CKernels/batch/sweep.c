@@ -50,7 +50,7 @@ typedef struct sweep_scratch {
 
 static size_t carve_scratch(const dpq_assigner *assigner, void *memory, sweep_scratch *out) {
     dpqi_arena arena = {memory, 0};
-    const size_t cells = dpqi_walk_groups(assigner, assigner->layout.groups) * assigner->width * DPQI_TILE;
+    const size_t cells = dpqi_walk_groups(assigner->width, assigner->layout.groups) * assigner->width * DPQI_TILE;
     out->tile = DPQI_TAKE(&arena, float, cells);
     out->codes = DPQI_TAKE(&arena, int32_t, DPQI_TILE);
     out->scores = DPQI_TAKE(&arena, float, DPQI_TILE);
@@ -98,10 +98,10 @@ static void sum_chunk(const sweep_task *task, int worker, size_t first_group, si
 
     const int plain =
         task->rows->type == DPQ_F32 && !task->rows->scale && (uintptr_t)task->rows->data % sizeof(float) == 0;
-    dpqi_walk walk = dpqi_walk_begin(assigner, begin, end, first_group, end_group);
+    dpqi_walk walk = dpqi_walk_begin(width, begin, end, first_group, end_group);
     for (dpqi_block block; dpqi_walk_next(&walk, &block);) {
         const size_t first = block.first_row, count = block.rows, groups = block.end_group - block.first_group;
-        const dpq_rows view = dpqi_block_load(assigner, task->kernels, task->rows, &block, scratch.tile);
+        const dpq_rows view = dpqi_block_load(width, task->kernels, task->rows, &block, assigner->center, scratch.tile);
         const float *rows = (const float *)(const void *)dpqi_row(&view, first);
         size_t stride = view.stride;
         if (!plain) {
@@ -110,7 +110,7 @@ static void sum_chunk(const sweep_task *task, int worker, size_t first_group, si
             stride = view.dimension;
         }
         for (size_t group = block.first_group; group < block.end_group; group++) {
-            dpqi_prefetch(assigner, task->rows, &walk.next, group - block.first_group, groups);
+            dpqi_prefetch(width, task->rows, &walk.next, group - block.first_group, groups);
             const size_t slot = dpqi_slot(assigner, group), columns = dpqi_group_columns(layout, group);
             const float *tile = scratch.tile + (group - block.first_group) * width * DPQI_TILE;
             task->kernels->assign_tile(tile, count, width, dpqi_slot_codewords(assigner, slot),

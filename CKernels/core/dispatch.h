@@ -25,6 +25,9 @@ typedef struct dpqi_kernels {
      * columns [0, dimension); missing rows are 0. center may be NULL. */
     void (*load_tile)(const dpq_rows *rows, size_t first, size_t count, const float *center, float *out);
 
+    /* The inverse for float32 rows: out[row][column], rows out_stride apart, of the first `count` rows of a tile. */
+    void (*store_tile)(const float *tile, size_t count, size_t columns, float *out, size_t out_stride);
+
     /* For each of the first `rows` rows of a tile: the code with the largest score = bias + x . codeword, ties to the
      * lowest. tile [width][DPQI_TILE]; codewords interleaved and bias [codes], both padded to a multiple of
      * DPQI_CODE_BLOCK, the bias with -inf. Outputs have DPQI_TILE places, those beyond `rows` undefined; out_score may
@@ -44,6 +47,10 @@ typedef struct dpqi_kernels {
     /* sums[codes[r]][c] += weights[r] * rows[r][c] for r < count, c < columns; weights NULL: 1. sums [][width]. */
     void (*accumulate)(const float *rows, size_t stride, size_t count, size_t columns, const int32_t *codes,
                        const float *weights, double *sums, size_t width);
+
+    /* out[r][width] = values[codes[r]] for r < count, rows of out `stride` apart. */
+    void (*copy_codewords)(const float *values, const int32_t *codes, size_t count, size_t width, float *out,
+                           size_t stride);
 
     /* out[row] = sum over `width` columns of tile value squared. */
     void (*tile_squared_norms)(const float *tile, size_t width, float *out);
@@ -69,11 +76,11 @@ typedef struct dpqi_kernels {
 
     /* The step of a DPQ layer; kernels/step.h says what each computes. */
     void (*responses)(const float *tile, size_t width, const float *keys, size_t codes, int squared_distance,
-                      float *out);
-    void (*row_sums)(const float *a, const float *b, const double *shift, size_t codes, size_t rows, double *sums,
-                     double *products);
-    void (*normalise)(float *values, size_t codes, const float *mean, const float *factor);
-    void (*argmax)(const float *values, size_t codes, int32_t *out_code);
+                      const float *mean, const float *factor, float *out);
+    void (*add_moments)(const float *a, const float *b, const float *shift, size_t codes, size_t rows, double *sums,
+                        double *products);
+    void (*argmax)(const float *responses, size_t codes, const float *mean, const float *factor, int32_t *out_code,
+                   float *out_response);
     void (*softmax_backward)(const float *logits, size_t codes, float inverse_temperature, float *scratch,
                              float *gradient);
     void (*normalise_backward)(float *gradient, const float *normalised, size_t codes, const float *mean_gradient,

@@ -1,4 +1,4 @@
-/* Sums of rows by code, the second half of a k-means sweep. */
+/* Rows and codes: sums of rows by their code (the second half of a k-means sweep), and copies of codewords by code. */
 
 /* The compiler unrolls this for each constant `columns`; the short inner loops would cost more than the sums. */
 static inline __attribute__((always_inline)) void add_rows(const float *rows, size_t stride, size_t count,
@@ -25,5 +25,26 @@ static void DPQI_NAME(accumulate)(const float *rows, size_t stride, size_t count
     case 8: add_rows(rows, stride, count, 8, codes, weights, sums, width); break;
     case 16: add_rows(rows, stride, count, 16, codes, weights, sums, width); break;
     default: add_rows(rows, stride, count, columns, codes, weights, sums, width); break;
+    }
+}
+
+static inline __attribute__((always_inline)) void copy_words(const float *values, const int32_t *codes, size_t count,
+                                                             size_t width, float *out, size_t stride) {
+    for (size_t r = 0; r < count; r++)
+        memcpy(out + r * stride, values + (size_t)codes[r] * width, width * sizeof *values);
+}
+
+/* out[r][width] = values[codes[r]] for r < count, rows of out `stride` apart. */
+static void DPQI_NAME(copy_codewords)(const float *values, const int32_t *codes, size_t count, size_t width, float *out,
+                                      size_t stride) {
+    switch (width) {
+    case 1: copy_words(values, codes, count, 1, out, stride); break;
+    case 2: copy_words(values, codes, count, 2, out, stride); break;
+    case 3: copy_words(values, codes, count, 3, out, stride); break;
+    case 4: copy_words(values, codes, count, 4, out, stride); break;
+    case 6: copy_words(values, codes, count, 6, out, stride); break;
+    case 8: copy_words(values, codes, count, 8, out, stride); break;
+    case 16: copy_words(values, codes, count, 16, out, stride); break;
+    default: copy_words(values, codes, count, width, out, stride); break;
     }
 }

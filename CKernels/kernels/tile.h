@@ -52,6 +52,22 @@ static void DPQI_NAME(load_tile)(const dpq_rows *rows, size_t first, size_t coun
     }
 }
 
+/* The inverse of load_tile for float32 rows: out[row][column], rows out_stride apart, of the first `count` rows. */
+static void DPQI_NAME(store_tile)(const float *tile, size_t count, size_t columns, float *out, size_t out_stride) {
+    for (size_t r = 0; r < count; r += LANES) {
+        const size_t present = count - r < LANES ? count - r : LANES;
+        size_t c = 0;
+        for (; c + LANES <= columns; c += LANES) {
+            vf block[LANES];
+            for (size_t i = 0; i < LANES; i++) block[i] = vf_load(tile + (c + i) * DPQI_TILE + r);
+            vf_transpose(block);
+            for (size_t i = 0; i < present; i++) vf_store(out + (r + i) * out_stride + c, block[i]);
+        }
+        for (; c < columns; c++)
+            for (size_t i = 0; i < present; i++) out[(r + i) * out_stride + c] = tile[c * DPQI_TILE + r + i];
+    }
+}
+
 /* Squared norms of the LANES rows whose first column is at `tile`. */
 static inline vf squared_norm(const float *tile, size_t width) {
     vf sum = vf_set1(0);
