@@ -1,9 +1,9 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-// OpenMP is a default trait: `--disable-default-traits` builds the same library serial.
-// libomp is linked by its versioned name so that the runtime package alone is enough.
-let openMP: BuildSettingCondition = .when(traits: ["OpenMP"])
+// OpenMP is a default trait: `--disable-default-traits` builds the same library serial. Elsewhere than on Linux it is
+// serial always. libomp is linked by its versioned name so that the runtime package alone is enough.
+let openMP: BuildSettingCondition = .when(platforms: [.linux], traits: ["OpenMP"])
 
 let package = Package(
   name: "dpq",
