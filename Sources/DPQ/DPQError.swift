@@ -53,9 +53,11 @@ public struct DPQError: Error, Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// The kind of failure.
   public var code: Code
   /// What happened and what to do, in one line without a final full stop.
   public var message: String
+  /// Where it happened.
   public var context: Context
 
   /// Makes an error from its parts.
