@@ -28,8 +28,10 @@ int main(void) {
             char message[512] = "";
             const int bad = checks[i].run(message, sizeof message);
             if (bad) printf("FAILED %s, %s: %s\n", *level, checks[i].name, message);
-            if (bad) failed++;
-            else passed++;
+            if (bad)
+                failed++;
+            else
+                passed++;
         }
         printf("%s: done\n", *level);
     }
