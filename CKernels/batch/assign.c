@@ -15,10 +15,10 @@ static size_t carve_assigner(const dpq_layout *layout, void *memory, dpq_assigne
     const size_t width = dpq_layout_width(layout), slots = slot_count(layout);
     const size_t padded = (layout->codes + DPQI_CODE_BLOCK - 1) / DPQI_CODE_BLOCK * DPQI_CODE_BLOCK;
     dpq_assigner *assigner = DPQI_TAKE(&arena, dpq_assigner, 1);
-    float *codewords = DPQI_TAKE(&arena, float, slots *padded *width);
-    float *bias = DPQI_TAKE(&arena, float, slots *padded);
+    float *codewords = DPQI_TAKE(&arena, float, (slots * padded * width));
+    float *bias = DPQI_TAKE(&arena, float, (slots * padded));
     float *squared_norm = DPQI_TAKE(&arena, float, slots);
-    float *center = DPQI_TAKE(&arena, float, layout->groups *width);
+    float *center = DPQI_TAKE(&arena, float, (layout->groups * width));
     float *raw = DPQI_TAKE(&arena, float, dpq_layout_codebook_count(layout));
     if (assigner) {
         *assigner = (dpq_assigner){.layout = *layout, .width = width, .slots = slots, .padded_codes = padded};
@@ -228,7 +228,8 @@ static dpq_status run_assignment(assign_task *task, int threads, void *workspace
 dpq_status dpq_assign(const dpq_assigner *assigner, const dpq_rows *rows, int32_t mode, int threads, void *workspace,
                       size_t workspace_bytes, void *out_codes, size_t code_stride) {
     if (!assigner || !out_codes || code_stride < assigner->layout.groups) return DPQ_ERROR_ARGUMENT;
-    assign_task task = {.assigner = assigner, .rows = rows, .mode = mode, .codes = out_codes, .code_stride = code_stride};
+    assign_task task = {
+        .assigner = assigner, .rows = rows, .mode = mode, .codes = out_codes, .code_stride = code_stride};
     return run_assignment(&task, threads, workspace, workspace_bytes);
 }
 

@@ -6,8 +6,8 @@
 #include "core/arena.h"
 #include "core/dispatch.h"
 
-/* A codebook made ready for assignment. A slot is a codebook as one or more groups see it: one a group; or, when shared,
- * one for all, and a second one for a padded last group that uses only the leading coordinates. */
+/* A codebook made ready for assignment. A slot is a codebook as one or more groups see it: one a group; or, when
+ * shared, one for all, and a second one for a padded last group that uses only the leading coordinates. */
 struct dpq_assigner {
     dpq_layout layout;
     dpq_similarity similarity;

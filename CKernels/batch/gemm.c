@@ -1,5 +1,5 @@
-/* Every BLAS call of the project. OpenBLAS has threads of its own, and its results change with their number; so products
- * are cut into tiles that depend on the shape alone, each one call on one of our threads. */
+/* Every BLAS call of the project. OpenBLAS has threads of its own, and its results change with their number; so
+ * products are cut into tiles that depend on the shape alone, each one call on one of our threads. */
 #include "batch/parallel.h"
 #include "dpq_kernels.h"
 

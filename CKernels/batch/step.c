@@ -29,11 +29,11 @@ static size_t carve_scratch(const dpq_step *step, void *memory, step_scratch *ou
     out->query = DPQI_TAKE(&arena, float, cells);
     out->upstream = DPQI_TAKE(&arena, float, cells);
     out->query_gradient = DPQI_TAKE(&arena, float, cells);
-    out->responses = DPQI_TAKE(&arena, float, step->codes *DPQI_TILE);
-    out->gradient = DPQI_TAKE(&arena, float, step->codes *DPQI_TILE);
-    out->numerators = DPQI_TAKE(&arena, float, step->codes *DPQI_TILE);
+    out->responses = DPQI_TAKE(&arena, float, (step->codes * DPQI_TILE));
+    out->gradient = DPQI_TAKE(&arena, float, (step->codes * DPQI_TILE));
+    out->numerators = DPQI_TAKE(&arena, float, (step->codes * DPQI_TILE));
     out->best = DPQI_TAKE(&arena, float, DPQI_TILE);
-    out->codes = DPQI_TAKE(&arena, int32_t, groups *DPQI_TILE);
+    out->codes = DPQI_TAKE(&arena, int32_t, groups * DPQI_TILE);
     return arena.used;
 }
 
@@ -57,8 +57,8 @@ static size_t carve_shared(const dpq_step *step, void *memory, step_shared *out)
     const size_t cells = step->groups * step->codes;
     out->sums = DPQI_TAKE(&arena, double, cells);
     out->products = DPQI_TAKE(&arena, double, cells);
-    out->key_gradients = DPQI_TAKE(&arena, double, cells *step->width);
-    out->value_gradients = DPQI_TAKE(&arena, double, cells *step->width);
+    out->key_gradients = DPQI_TAKE(&arena, double, cells * step->width);
+    out->value_gradients = DPQI_TAKE(&arena, double, cells * step->width);
     out->losses = DPQI_TAKE(&arena, double, step->groups);
     out->shifts = DPQI_TAKE(&arena, float, cells);
     out->pooled = DPQI_TAKE(&arena, float, 2 * step->codes);
@@ -86,7 +86,7 @@ typedef struct step_task {
     const dpq_step *step;
     const dpqi_kernels *kernels;
     const float *query, *keys, *values, *upstream;
-    const uint16_t *codes; /* backward */
+    const uint16_t *codes;      /* backward */
     const float *mean, *factor; /* of the normalisation, or NULL */
     step_shared shared;
     char *scratch;
@@ -100,8 +100,8 @@ typedef struct step_task {
 /* What is done with the blocks of a worker's groups. `group` counts from the first of the block. */
 typedef void (*block_body)(const step_task *task, const dpqi_block *block, step_scratch *scratch);
 
-/* Runs the body over all blocks of groups [begin, end): all tiles of a few groups before the next few, so that what these
- * groups sum up stays in the cache. */
+/* Runs the body over all blocks of groups [begin, end): all tiles of a few groups before the next few, so that what
+ * these groups sum up stays in the cache. */
 static void walk_groups(const step_task *task, size_t begin, size_t end, int worker, block_body body) {
     const dpq_step *step = task->step;
     step_scratch scratch;
@@ -291,7 +291,8 @@ static void response_gradient(const step_task *task, const dpqi_block *block, si
                                     scratch->gradient);
 }
 
-/* What the gradient through the batch statistics needs: sums over rows of the gradient, and of it times the response. */
+/* What the gradient through the batch statistics needs: sums over rows of the gradient, and of it times the response.
+ */
 static void sum_gradients(const step_task *task, const dpqi_block *block, step_scratch *scratch) {
     const dpq_step *step = task->step;
     load_block(task, task->query, block, scratch->query);
@@ -327,8 +328,7 @@ static void pool_gradient_sums(const dpq_step *step, step_shared *shared) {
 
 /* The codes of one group of a block, of the forward pass. */
 static void block_codes(const step_task *task, const dpqi_block *block, size_t group, int32_t *out) {
-    for (size_t r = 0; r < block->rows; r++)
-        out[r] = task->codes[(block->first_row + r) * task->step->groups + group];
+    for (size_t r = 0; r < block->rows; r++) out[r] = task->codes[(block->first_row + r) * task->step->groups + group];
 }
 
 static void gradients_sx(const step_task *task, const dpqi_block *block, step_scratch *scratch) {
@@ -350,8 +350,7 @@ static void gradients_sx(const step_task *task, const dpqi_block *block, step_sc
         if (task->mean)
             kernels->normalise_backward(scratch->gradient, scratch->responses, step->codes, task->shared.mean_gradient,
                                         task->shared.mean_product, task->factor);
-        if (task->wants_keys)
-            kernels->add_outer(scratch->gradient, step->codes, scratch->query + tile, width, keys);
+        if (task->wants_keys) kernels->add_outer(scratch->gradient, step->codes, scratch->query + tile, width, keys);
         if (task->query_gradient)
             kernels->multiply_keys(scratch->gradient, step->codes, codebook_of(step, task->keys, group), width,
                                    scratch->query_gradient + tile);
@@ -370,8 +369,8 @@ static void gradients_sx_task(void *context, size_t begin, size_t end, int worke
 
 /* ---- backward, VQ ----------------------------------------------------------------------------------------------- */
 
-/* The key gradient is key_weight * 2 / elements * sum over the rows of a code of (key - q): the code's count times its key,
- * less the sum of its queries. */
+/* The key gradient is key_weight * 2 / elements * sum over the rows of a code of (key - q): the code's count times
+ * its key, less the sum of its queries. */
 static void gradients_vq(const step_task *task, const dpqi_block *block, step_scratch *scratch) {
     const dpq_step *step = task->step;
     const size_t width = step->width, codebook = step->codes * width, groups = block->end_group - block->first_group;

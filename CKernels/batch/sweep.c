@@ -1,8 +1,8 @@
 /* One sweep of Lloyd's algorithm: assignment and accumulation fused, tile by tile.
  *
- * The same bytes at any thread count: rows are cut into chunks by the problem's size alone, each codebook sums one chunk
- * at a time, and the chunks are added up in order. Workers share the groups where there are enough of them, else the
- * chunks; both do the same additions in the same order. */
+ * The same bytes at any thread count: rows are cut into chunks by the problem's size alone, each codebook sums one
+ * chunk at a time, and the chunks are added up in order. Workers share the groups where there are enough of them,
+ * else the chunks; both do the same additions in the same order. */
 #include "batch/assigner.h"
 #include "batch/parallel.h"
 
@@ -18,7 +18,7 @@ typedef struct partial {
 static size_t carve_partial(const dpq_assigner *assigner, size_t codebooks, void *memory, partial *out) {
     dpqi_arena arena = {memory, 0};
     const size_t codes = codebooks * assigner->layout.codes;
-    out->sums = DPQI_TAKE(&arena, double, codes *assigner->width);
+    out->sums = DPQI_TAKE(&arena, double, codes * assigner->width);
     out->weights = DPQI_TAKE(&arena, double, codes);
     out->errors = DPQI_TAKE(&arena, double, codes);
     return arena.used;
@@ -88,8 +88,8 @@ typedef struct sweep_task {
 } sweep_task;
 
 /* Adds rows [begin, end) of groups [first_group, end_group) to `part`, whose codebook 0 is that of first_group. */
-static void sum_chunk(const sweep_task *task, int worker, size_t first_group, size_t end_group, size_t begin, size_t end,
-                      const partial *part) {
+static void sum_chunk(const sweep_task *task, int worker, size_t first_group, size_t end_group, size_t begin,
+                      size_t end, const partial *part) {
     const dpq_assigner *assigner = task->assigner;
     const dpq_layout *layout = &assigner->layout;
     const size_t width = assigner->width, codes = layout->codes;
@@ -202,8 +202,8 @@ dpq_status dpq_sweep(const dpq_assigner *assigner, const dpq_rows *rows, const f
     task.scratch_bytes = carve_scratch(assigner, NULL, &scratch);
     task.partials = task.scratch + task.scratch_bytes * (size_t)dpq_thread_count(threads);
     task.partial_bytes = carve_partial(assigner, codebooks, NULL, &part);
-    const double operations = 2.0 * (double)rows->count * (double)layout->dimension * (double)layout->codes /
-                              (double)task.kernels->lanes;
+    const double operations =
+        2.0 * (double)rows->count * (double)layout->dimension * (double)layout->codes / (double)task.kernels->lanes;
     const int workers = dpqi_workers(threads, operations);
     if (shares_groups(assigner, workers)) {
         dpqi_parallel(workers, layout->groups, 1, sweep_groups, &task);

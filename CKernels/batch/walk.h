@@ -28,8 +28,7 @@ static inline void dpqi_walk_size(dpqi_walk *walk) {
     next->end_group = next->first_group + (groups < walk->groups_at_once ? groups : walk->groups_at_once);
 }
 
-static inline dpqi_walk dpqi_walk_begin(size_t width, size_t begin, size_t end, size_t first_group,
-                                        size_t end_group) {
+static inline dpqi_walk dpqi_walk_begin(size_t width, size_t begin, size_t end, size_t first_group, size_t end_group) {
     const size_t groups = end_group - first_group;
     const size_t wanted = (groups * width + DPQI_BLOCK_COLUMNS - 1) / DPQI_BLOCK_COLUMNS;
     /* Blocks of equal size: a narrow last one would be transposed value by value. */
@@ -66,7 +65,8 @@ static inline dpq_rows dpqi_block_view(size_t width, const dpq_rows *rows, const
     return view;
 }
 
-/* Turns a block on its side, less `center` [all groups][width] where given; the padding columns of a last group are zero. Returns the view of its columns. */
+/* Turns a block on its side, less `center` [all groups][width] where given; the padding columns of a last group are
+ * zero. Returns the view of its columns. */
 static inline dpq_rows dpqi_block_load(size_t width, const dpqi_kernels *kernels, const dpq_rows *rows,
                                        const dpqi_block *block, const float *center, float *tile) {
     const dpq_rows view = dpqi_block_view(width, rows, block);
@@ -77,10 +77,10 @@ static inline dpq_rows dpqi_block_load(size_t width, const dpqi_kernels *kernels
     return view;
 }
 
-/* Fetches the `part`-th of `parts` shares of a block that comes next, while the one before it is worked on: a burst of all
- * its cache lines would wait for itself. */
-static inline void dpqi_prefetch(size_t width, const dpq_rows *rows, const dpqi_block *block,
-                                 size_t part, size_t parts) {
+/* Fetches the `part`-th of `parts` shares of a block that comes next, while the one before it is worked on: a burst
+ * of all its cache lines would wait for itself. */
+static inline void dpqi_prefetch(size_t width, const dpq_rows *rows, const dpqi_block *block, size_t part,
+                                 size_t parts) {
     const dpq_rows view = dpqi_block_view(width, rows, block);
     const size_t bytes = view.dimension * dpqi_element_bytes(view.type);
     for (size_t r = block->rows * part / parts; r < block->rows * (part + 1) / parts; r++) {

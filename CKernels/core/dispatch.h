@@ -21,8 +21,8 @@ typedef struct dpqi_kernels {
     const char *name;
     size_t lanes; /* float32 lanes of a vector */
 
-    /* out[column][DPQI_TILE] = row value - center[column], for rows [first, first + count) of `rows`, count <= DPQI_TILE,
-     * columns [0, dimension); missing rows are 0. center may be NULL. */
+    /* out[column][DPQI_TILE] = row value - center[column], for rows [first, first + count) of `rows`, count <=
+     * DPQI_TILE, columns [0, dimension); missing rows are 0. center may be NULL. */
     void (*load_tile)(const dpq_rows *rows, size_t first, size_t count, const float *center, float *out);
 
     /* The inverse for float32 rows: out[row][column], rows out_stride apart, of the first `count` rows of a tile. */
@@ -36,11 +36,11 @@ typedef struct dpqi_kernels {
      * slope * ||x||^2 + constant (or one is not a number). */
     void (*assign_tile)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
                         size_t codes, int32_t *out_code, float *out_score);
-    void (*assign_tile_checked)(const float *tile, size_t rows, size_t width, const float *codewords,
-                                const float *bias, size_t codes, float slope, float constant, int32_t *out_code,
-                                uint64_t *out_doubtful);
+    void (*assign_tile_checked)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
+                                size_t codes, float slope, float constant, int32_t *out_code, uint64_t *out_doubtful);
 
-    /* Writes codes[groups][DPQI_TILE] of the first `rows` rows to out[rows][out_stride], as elements of 1 or 2 bytes. */
+    /* Writes codes[groups][DPQI_TILE] of the first `rows` rows to out[rows][out_stride], as elements of 1 or 2 bytes.
+     */
     void (*store_codes)(const int32_t *codes, size_t groups, size_t rows, size_t code_bytes, void *out,
                         size_t out_stride);
 
@@ -58,12 +58,13 @@ typedef struct dpqi_kernels {
     /* out_row = first row of [first, end) with a NaN or an infinity, or end. */
     size_t (*find_non_finite)(const dpq_rows *rows, size_t first, size_t end);
 
-    /* Codes [rows][groups] from and to packed rows; elements of 1 byte up to 8 bits, else 2. Unpacked codes are clamped. */
+    /* Codes [rows][groups] from and to packed rows; elements of 1 byte up to 8 bits, else 2. Unpacked codes are
+     * clamped. */
     void (*pack)(size_t groups, size_t bits, const void *values, size_t rows, uint8_t *out);
     void (*unpack)(size_t groups, size_t bits, size_t codes, const uint8_t *packed, size_t rows, void *out);
 
-    /* Rows `ids`[count], all inside the table, or [first, first + count) where ids is NULL: decoded to out[count][stride];
-     * their weighted sum added to out[dimension] (weights may be NULL). */
+    /* Rows `ids`[count], all inside the table, or [first, first + count) where ids is NULL: decoded to
+     * out[count][stride]; their weighted sum added to out[dimension] (weights may be NULL). */
     void (*decode_rows)(const dpqi_decoder *decoder, const int64_t *ids, uint64_t first, size_t count, float *out,
                         size_t stride);
     void (*decode_sum)(const dpqi_decoder *decoder, const int64_t *ids, const float *weights, size_t count, float *out);

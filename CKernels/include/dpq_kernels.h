@@ -6,13 +6,14 @@
  *
  * Conventions
  *   - Shapes are written [rows][columns], row-major. `width` = ceil(dimension / groups) is the length of a codeword.
- *     Where groups * width > dimension the last group is padded: columns at and beyond `dimension` are never read from a
- *     row nor written to one, count as zero, and stay zero in codebooks.
- *   - Codes are uint8_t where the layout has at most 256 codes, else uint16_t ("code elements" below); see dpq_code_bytes.
+ *     Where groups * width > dimension the last group is padded: columns at and beyond `dimension` are never read
+ *     from a row nor written to one, count as zero, and stay zero in codebooks.
+ *   - Codes are uint8_t where the layout has at most 256 codes, else uint16_t ("code elements" below); see
+ *     dpq_code_bytes.
  *   - Functions allocate nothing. Memory comes from the caller, sized by the matching ..._bytes function, aligned to
  *     DPQ_ALIGNMENT bytes. Read-only arguments may be unaligned unless said otherwise. Buffers must not overlap.
- *   - `threads`: 1 runs on the caller; more uses at most that many; 0 means all processors. Results are the same bytes at
- *     any thread count. Work too small to share runs on the caller whatever is asked.
+ *   - `threads`: 1 runs on the caller; more uses at most that many; 0 means all processors. Results are the same
+ *     bytes at any thread count. Work too small to share runs on the caller whatever is asked.
  *   - All functions are re-entrant; an object may be read by many threads at once.
  *   - Every function that can fail returns a dpq_status and, unless said otherwise, writes nothing on failure.
  */
@@ -61,7 +62,8 @@ enum { DPQ_F32 = 0, DPQ_F16 = 1, DPQ_BF16 = 2, DPQ_F64 = 3 };
 DPQ_API size_t dpq_scalar_bytes(dpq_scalar type);
 
 /* A borrowed view of table rows, little endian. Element (i, c) is at data + (i * stride + c) * element bytes.
- * `scale`, where not NULL, holds one factor a row that is multiplied in on reading (unit rows for the cosine metric). */
+ * `scale`, where not NULL, holds one factor a row that is multiplied in on reading (unit rows for the cosine metric).
+ */
 typedef struct dpq_rows {
     const void *data;
     dpq_scalar type;
@@ -93,7 +95,8 @@ DPQ_API dpq_status dpq_rows_compare(const dpq_rows *a, const dpq_rows *b, int th
 
 /* How a row of `dimension` values is coded: `groups` sub-vectors of `width` values, each one of `codes` codewords.
  * Valid: dimension >= 1, 1 <= groups, (groups - 1) * width < dimension where width = ceil(dimension / groups),
- * 2 <= codes <= 65536. `shared` != 0: one codebook [1][codes][width] serves every group, else [groups][codes][width]. */
+ * 2 <= codes <= 65536. `shared` != 0: one codebook [1][codes][width] serves every group, else [groups][codes][width].
+ */
 typedef struct dpq_layout {
     size_t dimension;
     size_t groups;
@@ -133,7 +136,8 @@ DPQ_API dpq_status dpq_assigner_init(const dpq_layout *layout, const float *code
 DPQ_API size_t dpq_assign_workspace_bytes(const dpq_assigner *assigner, int threads);
 DPQ_API size_t dpq_sweep_workspace_bytes(const dpq_assigner *assigner, size_t rows, int threads);
 
-/* Codes of every row to out_codes[rows][code_stride] (code elements; code_stride >= groups). Ties go to the lowest code.
+/* Codes of every row to out_codes[rows][code_stride] (code elements; code_stride >= groups). Ties go to the lowest
+ * code.
  *
  * DPQ_ASSIGN_FAST: argmax of the float32 score x.c - ||c||^2/2 on centred values.
  * DPQ_ASSIGN_EXACT: the argmin of the distance in float64 over the values as given, ties to the lowest code: groups
@@ -148,8 +152,8 @@ DPQ_API dpq_status dpq_assign(const dpq_assigner *assigner, const dpq_rows *rows
 DPQ_API dpq_status dpq_encode(const dpq_assigner *assigner, const dpq_rows *rows, int32_t mode, int threads,
                               void *workspace, size_t workspace_bytes, uint8_t *out_packed);
 
-/* One sweep of Lloyd's algorithm (k-means): assigns every row (DPQ_ASSIGN_FAST) and, for codebook b and code k, sums over
- * the rows (and, when shared, groups) coded k:
+/* One sweep of Lloyd's algorithm (k-means): assigns every row (DPQ_ASSIGN_FAST) and, for codebook b and code k, sums
+ * over the rows (and, when shared, groups) coded k:
  *   out_sums[b][k][width]   sum of w * x          (float64; the padding columns stay 0)
  *   out_weights[b][k]       sum of w
  *   out_errors[b][k]        sum of w * ||x - c_k||^2   (from float32 scores: for steering, not for reports)
@@ -169,7 +173,8 @@ DPQ_API dpq_status dpq_codes_pack(const dpq_layout *layout, const void *codes, s
 DPQ_API dpq_status dpq_codes_unpack(const dpq_layout *layout, const uint8_t *packed, size_t rows, int threads,
                                     void *out_codes);
 
-/* Rebuilds rows from packed codes: out[rows][out_stride], out_stride >= dimension; nothing beyond `dimension` is written.
+/* Rebuilds rows from packed codes: out[rows][out_stride], out_stride >= dimension; nothing beyond `dimension` is
+ * written.
  * codebook [groups or 1][codes][width] f32. A stored code >= codes counts as codes - 1. */
 DPQ_API dpq_status dpq_reconstruct(const dpq_layout *layout, const float *codebook, const uint8_t *packed, size_t rows,
                                    float *out, size_t out_stride, int threads);
@@ -201,8 +206,8 @@ typedef struct dpq_step {
 /* Workspace bytes for forward and backward at this thread count. */
 DPQ_API size_t dpq_step_workspace_bytes(const dpq_step *step, int threads);
 
-/* Forward. `statistics`: NULL to use the batch's own mean and variance (training), else [2][codes]: means then variances
- * to use (evaluation with running statistics). Outputs:
+/* Forward. `statistics`: NULL to use the batch's own mean and variance (training), else [2][codes]: means then
+ * variances to use (evaluation with running statistics). Outputs:
  *   out_codes       uint16_t [batch][groups]
  *   out_output      [batch][groups][width], may be NULL
  *   out_statistics  [2][codes]: the means and variances used, may be NULL; without normalisation zeros and ones
@@ -224,8 +229,8 @@ DPQ_API dpq_status dpq_step_backward(const dpq_step *step, const float *query, c
 
 /* ---- products --------------------------------------------------------------------------------------------------- */
 
-/* c[m][n] = a[m][k] * b[n][k]^T, row strides lda, ldb, ldc. Cut into tiles that do not depend on `threads`; each tile is
- * one single-threaded OpenBLAS call (see dpq_blas_single_thread). */
+/* c[m][n] = a[m][k] * b[n][k]^T, row strides lda, ldb, ldc. Cut into tiles that do not depend on `threads`; each tile
+ * is one single-threaded OpenBLAS call (see dpq_blas_single_thread). */
 DPQ_API dpq_status dpq_matrix_multiply(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                                        size_t ldb, float *c, size_t ldc, int threads);
 

@@ -1,23 +1,24 @@
 /* Nearest-code assignment: argmax over k of score[k] = bias[k] + x . c[k], the accumulator starting at the bias.
  *
- * Many rows: rows in lanes. A block is CODES_AT_ONCE codewords times up to ROWS_AT_ONCE vectors of rows, held in registers
- * with the best score and code of each row. Codes are visited in ascending order and replace the best only when
- * strictly greater, so ties fall to the lowest code.
+ * Many rows: rows in lanes. A block is CODES_AT_ONCE codewords times up to ROWS_AT_ONCE vectors of rows, held in
+ * registers with the best score and code of each row. Codes are visited in ascending order and replace the best only
+ * when strictly greater, so ties fall to the lowest code.
  *
- * Few rows: codes in lanes, one row at a time; each lane keeps the best of its codes, the last step picks among lanes. */
+ * Few rows: codes in lanes, one row at a time; each lane keeps the best of its codes, the last step picks among
+ * lanes. */
 
 #define CODES_AT_ONCE 4
 
 /* What the checked form needs to know; NULL in the unchecked one, which then compiles to less. */
-typedef struct DPQI_NAME(doubt) {
+struct DPQI_NAME(doubt) {
     float slope, constant;
     uint64_t rows; /* out: bit r for row r */
-} DPQI_NAME(doubt);
+};
 
 static inline __attribute__((always_inline)) void assign_vectors(const float *tile, int vectors, size_t width,
                                                                  const float *codewords, const float *bias,
                                                                  size_t codes, size_t row, int32_t *out_code,
-                                                                 float *out_score, DPQI_NAME(doubt) * doubt) {
+                                                                 float *out_score, struct DPQI_NAME(doubt) * doubt) {
     vf best[ROWS_AT_ONCE], second[ROWS_AT_ONCE];
     vi code[ROWS_AT_ONCE];
     for (int v = 0; v < vectors; v++) {
@@ -52,8 +53,8 @@ static inline __attribute__((always_inline)) void assign_vectors(const float *ti
         if (out_score) vf_store(out_score + v * LANES, best[v]);
         if (doubt) {
             const vf square = squared_norm(tile + v * LANES, width);
-            const vm clear = vf_gt(vf_sub(best[v], second[v]),
-                                   vf_fma(square, vf_set1(doubt->slope), vf_set1(doubt->constant)));
+            const vm clear =
+                vf_gt(vf_sub(best[v], second[v]), vf_fma(square, vf_set1(doubt->slope), vf_set1(doubt->constant)));
             const uint64_t lanes = ((uint64_t)1 << LANES) - 1;
             doubt->rows |= (~(uint64_t)vm_bits(clear) & lanes) << (row + (size_t)v * LANES);
         }
@@ -64,7 +65,7 @@ static inline __attribute__((always_inline)) void assign_vectors(const float *ti
 static inline __attribute__((always_inline)) void assign_row(const float *tile, size_t width, const float *codewords,
                                                              const float *bias, size_t codes, size_t row,
                                                              int32_t *out_code, float *out_score,
-                                                             DPQI_NAME(doubt) * doubt) {
+                                                             struct DPQI_NAME(doubt) * doubt) {
     vf best = vf_set1(-INFINITY), second = best;
     vi block = vi_set1(0);
     for (size_t k = 0; k < codes; k += LANES) {
@@ -99,8 +100,7 @@ static inline __attribute__((always_inline)) void assign_row(const float *tile, 
     if (doubt) {
         float square = 0;
         for (size_t j = 0; j < width; j++) square += tile[j * DPQI_TILE] * tile[j * DPQI_TILE];
-        if (!(best_score - second_score > square * doubt->slope + doubt->constant))
-            doubt->rows |= (uint64_t)1 << row;
+        if (!(best_score - second_score > square * doubt->slope + doubt->constant)) doubt->rows |= (uint64_t)1 << row;
     }
 }
 
@@ -110,7 +110,7 @@ static inline __attribute__((always_inline)) void assign_row(const float *tile, 
 static inline __attribute__((always_inline)) void assign_rows(const float *tile, size_t rows, size_t width,
                                                               const float *codewords, const float *bias, size_t codes,
                                                               int32_t *out_code, float *out_score,
-                                                              DPQI_NAME(doubt) * doubt) {
+                                                              struct DPQI_NAME(doubt) * doubt) {
     if (rows <= FEW_ROWS) {
         for (size_t r = 0; r < rows; r++)
             assign_row(tile + r, width, codewords, bias, codes, r, out_code + r, out_score ? out_score + r : NULL,
@@ -134,12 +134,13 @@ static void DPQI_NAME(assign_tile)(const float *tile, size_t rows, size_t width,
 static void DPQI_NAME(assign_tile_checked)(const float *tile, size_t rows, size_t width, const float *codewords,
                                            const float *bias, size_t codes, float slope, float constant,
                                            int32_t *out_code, uint64_t *out_doubtful) {
-    DPQI_NAME(doubt) doubt = {slope, constant, 0};
+    struct DPQI_NAME(doubt) doubt = {slope, constant, 0};
     assign_rows(tile, rows, width, codewords, bias, codes, out_code, NULL, &doubt);
     *out_doubtful = doubt.rows;
 }
 
-/* Writes codes[groups][DPQI_TILE] of the first `rows` rows as bytes (code_bytes 1) or 16-bit numbers (2), row after row,
+/* Writes codes[groups][DPQI_TILE] of the first `rows` rows as bytes (code_bytes 1) or 16-bit numbers (2), row after
+ * row,
  * out_stride codes apart. Whole words of neighbouring codes are put together in vectors, then stored at once. */
 static void DPQI_NAME(store_codes)(const int32_t *codes, size_t groups, size_t rows, size_t code_bytes, void *out,
                                    size_t out_stride) {

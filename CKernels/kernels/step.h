@@ -1,7 +1,7 @@
 /* The step of a DPQ layer (Chen, Li, Sun 2020, sections 2-3) for one tile of rows and one group.
  *
- * All buffers hold rows in lanes: a tile is [width][DPQI_TILE], responses and their gradients are [codes][DPQI_TILE]. The
- * softmax and the argmax over codes are then vertical. `rows` says how many of the tile's rows are real; sums count
+ * All buffers hold rows in lanes: a tile is [width][DPQI_TILE], responses and their gradients are [codes][DPQI_TILE].
+ * The softmax and the argmax over codes are then vertical. `rows` says how many of the tile's rows are real; sums count
  * only those. `mean` and `factor` are those of the response normalisation, (response - mean[k]) * factor[k]; NULL
  * without. */
 
@@ -110,8 +110,7 @@ static void DPQI_NAME(argmax)(const float *responses, size_t codes, const float 
             const vi this_code = vi_set1((int32_t)k);
             for (size_t v = first; v < first + ROWS_AT_ONCE; v++) {
                 const vf response = vf_load(responses + k * DPQI_TILE + v * LANES);
-                const vf value =
-                    mean ? vf_mul(vf_sub(response, vf_set1(mean[k])), vf_set1(factor[k])) : response;
+                const vf value = mean ? vf_mul(vf_sub(response, vf_set1(mean[k])), vf_set1(factor[k])) : response;
                 const vm better = vf_gt(value, best[v]);
                 best[v] = vf_select(better, value, best[v]);
                 chosen[v] = vf_select(better, response, chosen[v]);
@@ -195,9 +194,8 @@ static void DPQI_NAME(normalise_backward)(float *gradient, const float *normalis
         }
 }
 
-static inline __attribute__((always_inline)) void multiply_columns(const float *gradient, size_t codes,
-                                                                   const float *keys, size_t width, size_t count,
-                                                                   float *out) {
+static inline __attribute__((always_inline)) void
+multiply_columns(const float *gradient, size_t codes, const float *keys, size_t width, size_t count, float *out) {
     for (size_t r = 0; r < DPQI_TILE; r += ROWS_AT_ONCE * LANES) {
         vf sum[CODES_AT_ONCE][ROWS_AT_ONCE];
         for (size_t i = 0; i < count; i++)

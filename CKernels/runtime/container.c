@@ -107,30 +107,14 @@ static const char *unescape(parser *p, const jsmntok_t *token) {
         }
         if (text == end) return NULL;
         switch (*text++) {
-        case '"':
-            *out++ = '"';
-            break;
-        case '\\':
-            *out++ = '\\';
-            break;
-        case '/':
-            *out++ = '/';
-            break;
-        case 'b':
-            *out++ = '\b';
-            break;
-        case 'f':
-            *out++ = '\f';
-            break;
-        case 'n':
-            *out++ = '\n';
-            break;
-        case 'r':
-            *out++ = '\r';
-            break;
-        case 't':
-            *out++ = '\t';
-            break;
+        case '"': *out++ = '"'; break;
+        case '\\': *out++ = '\\'; break;
+        case '/': *out++ = '/'; break;
+        case 'b': *out++ = '\b'; break;
+        case 'f': *out++ = '\f'; break;
+        case 'n': *out++ = '\n'; break;
+        case 'r': *out++ = '\r'; break;
+        case 't': *out++ = '\t'; break;
         case 'u': {
             unsigned scalar, low;
             if (end - text < 4 || !hexadecimal(text, &scalar) || scalar == 0) return NULL;
@@ -145,8 +129,7 @@ static const char *unescape(parser *p, const jsmntok_t *token) {
             out = put_utf8(out, scalar);
             break;
         }
-        default:
-            return NULL;
+        default: return NULL;
         }
     }
     *out++ = 0;

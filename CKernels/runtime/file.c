@@ -19,24 +19,16 @@
 static const char *reason(int code) {
     switch (code) {
     case ENOENT:
-    case ENOTDIR:
-        return "no such file";
+    case ENOTDIR: return "no such file";
     case EACCES:
-    case EPERM:
-        return "permission denied";
+    case EPERM: return "permission denied";
     case EMFILE:
-    case ENFILE:
-        return "too many open files";
-    case ENOMEM:
-        return "no memory";
-    case EIO:
-        return "input/output error";
-    case ELOOP:
-        return "too many symbolic links";
-    case ENAMETOOLONG:
-        return "the name is too long";
-    default:
-        return "the system refused it";
+    case ENFILE: return "too many open files";
+    case ENOMEM: return "no memory";
+    case EIO: return "input/output error";
+    case ELOOP: return "too many symbolic links";
+    case ENAMETOOLONG: return "the name is too long";
+    default: return "the system refused it";
     }
 }
 

@@ -54,7 +54,8 @@ static inline void vf_transpose(vf row[LANES]) {
     }
     for (int i = 0; i < 4; i++) {
         /* The 128-bit quarters of b[i + 4 q] hold columns i, i + 4, i + 8, i + 12 of rows 4 q ... 4 q + 3. */
-        const __m512 even = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88), odd = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xdd);
+        const __m512 even = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88),
+                     odd = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xdd);
         const __m512 even2 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0x88);
         const __m512 odd2 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0xdd);
         row[i] = _mm512_shuffle_f32x4(even, even2, 0x88);

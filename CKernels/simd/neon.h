@@ -25,9 +25,7 @@ static inline vf vf_scale2(vf a, vf n) {
     const int32x4_t exponent = vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127));
     return vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)));
 }
-static inline double vf_sum(vf a) {
-    return vaddvq_f64(vaddq_f64(vcvt_f64_f32(vget_low_f32(a)), vcvt_high_f64_f32(a)));
-}
+static inline double vf_sum(vf a) { return vaddvq_f64(vaddq_f64(vcvt_f64_f32(vget_low_f32(a)), vcvt_high_f64_f32(a))); }
 static inline vi vi_set1(int32_t a) { return vdupq_n_s32(a); }
 static inline vi vi_select(vm m, vi a, vi b) { return vbslq_s32(m, a, b); }
 static inline void vi_store(int32_t *p, vi a) { vst1q_s32(p, a); }

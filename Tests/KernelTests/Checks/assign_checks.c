@@ -144,9 +144,10 @@ static int check_one(uint64_t *seed, const dpq_layout *layout, size_t count, dpq
             const size_t at = i * code_stride + j;
             REQUIRE(code_at(exact, layout->codes, at) == want,
                     "exact: row %zu group %zu of %zux%zu, %zu codes, type %d: code %zu, not %zu (%.17g, %.17g)", i, j,
-                    layout->groups, dpq_layout_width(layout), layout->codes, type,
-                    code_at(exact, layout->codes, at), want, best, second);
-            REQUIRE(code_at(unpacked, layout->codes, i * layout->groups + j) == want, "encode: row %zu group %zu", i, j);
+                    layout->groups, dpq_layout_width(layout), layout->codes, type, code_at(exact, layout->codes, at),
+                    want, best, second);
+            REQUIRE(code_at(unpacked, layout->codes, i * layout->groups + j) == want, "encode: row %zu group %zu", i,
+                    j);
             /* Values are of size 1 about the codebook's mean, and so are the scores of the fast mode. */
             if (second - best > 1e-5 * (1 + fabs(best) + fabs(second)))
                 REQUIRE(code_at(fast, layout->codes, at) == want, "fast: row %zu group %zu: code %zu, not %zu (%g, %g)",
@@ -174,9 +175,9 @@ int check_assignment(char *message, size_t message_bytes) {
         layout.dimension = layout.groups * width - random_below(&seed, width);
         layout.codes = code_counts[random_below(&seed, sizeof code_counts / sizeof *code_counts)];
         if (dpq_layout_check(&layout) != DPQ_OK) continue;
-        if (check_one(&seed, &layout, row_counts[random_below(&seed, sizeof row_counts / sizeof *row_counts)], trial % 4,
-                      random_below(&seed, 3), trial % 3 == 0, 0, trial % 5 == 4 ? DPQ_LARGEST : DPQ_NEAREST, message,
-                      message_bytes))
+        if (check_one(&seed, &layout, row_counts[random_below(&seed, sizeof row_counts / sizeof *row_counts)],
+                      trial % 4, random_below(&seed, 3), trial % 3 == 0, 0, trial % 5 == 4 ? DPQ_LARGEST : DPQ_NEAREST,
+                      message, message_bytes))
             return 1;
     }
     const dpq_layout huge = {.dimension = 4, .groups = 2, .codes = 65536};
@@ -226,7 +227,8 @@ int check_non_finite_rows(char *message, size_t message_bytes) {
     for (int mode = DPQ_ASSIGN_FAST; mode <= DPQ_ASSIGN_EXACT; mode++) {
         prepared p = prepare(&layout, codebook, DPQ_NEAREST, 1);
         const float odd[] = {NAN, INFINITY, -INFINITY, 3e38f};
-        if (dpq_assign(p.assigner, &t.rows, mode, 1, p.workspace, p.workspace_bytes, clean, 2)) REQUIRE(0, "call failed");
+        if (dpq_assign(p.assigner, &t.rows, mode, 1, p.workspace, p.workspace_bytes, clean, 2))
+            REQUIRE(0, "call failed");
         float saved[6];
         memcpy(saved, (char *)t.memory + 1 + 33 * 24, 24);
         for (size_t i = 0; i < 4; i++) {
@@ -251,8 +253,8 @@ int check_large_table(char *message, size_t message_bytes) {
     const size_t dimension = 1024, count = ((size_t)1 << 21) + 5;
     const dpq_layout layout = {.dimension = dimension, .groups = 1, .codes = 3};
     /* Address-space limits (sanitizers, small machines) are no failure of the kernels. */
-    char *data = mmap(NULL, count * dimension * 2, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *data =
+        mmap(NULL, count * dimension * 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED) return 0;
     uint16_t *last = (uint16_t *)(void *)data + (count - 1) * dimension;
     for (size_t c = 0; c < dimension; c++) last[c] = 0x3f80; /* 1.0 in bf16 */

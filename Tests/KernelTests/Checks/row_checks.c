@@ -17,8 +17,8 @@ int check_rows(char *message, size_t message_bytes) {
         for (size_t c = 0; c < DIMENSION; c++) {
             const double x = a[i * DIMENSION + c], y = (double)b[i * DIMENSION + c] * (double)scale[i];
             want[0] += (x - y) * (x - y), want[1] += x * y, want[2] += x * x, want[3] += y * y;
-            REQUIRE(fabs((double)out[i * DIMENSION + c] - y) <= 1e-7 * fabs(y), "row %zu column %zu reads %g, not %g", i,
-                    c, (double)out[i * DIMENSION + c], y);
+            REQUIRE(fabs((double)out[i * DIMENSION + c] - y) <= 1e-7 * fabs(y), "row %zu column %zu reads %g, not %g",
+                    i, c, (double)out[i * DIMENSION + c], y);
         }
         for (int k = 0; k < 4; k++)
             REQUIRE(fabs(results[k][i] - want[k]) <= 1e-12 * (1 + fabs(want[k])), "row %zu, result %d", i, k);
@@ -132,7 +132,8 @@ int check_arguments(char *message, size_t message_bytes) {
     const size_t bytes = dpq_assigner_bytes(&layout);
     char *memory = aligned(bytes);
     const dpq_assigner *assigner = NULL;
-    REQUIRE(dpq_assigner_init(&layout, codebook, DPQ_NEAREST, memory, bytes - 1, &assigner) == DPQ_ERROR_MEMORY, "size");
+    REQUIRE(dpq_assigner_init(&layout, codebook, DPQ_NEAREST, memory, bytes - 1, &assigner) == DPQ_ERROR_MEMORY,
+            "size");
     REQUIRE(dpq_assigner_init(&layout, codebook, 7, memory, bytes, &assigner) == DPQ_ERROR_ARGUMENT, "similarity");
     REQUIRE(dpq_assigner_init(&layout, codebook, DPQ_NEAREST, memory, bytes, &assigner) == DPQ_OK, "init");
     const size_t need = dpq_assign_workspace_bytes(assigner, 1);

@@ -75,8 +75,7 @@ static double *responses(const batch *b, const double *query, const double *keys
         variance[k] = square / (double)b->cells;
         if (s->normalise)
             for (size_t cell = 0; cell < b->cells; cell++)
-                r[cell * s->codes + k] =
-                    (r[cell * s->codes + k] - mean[k]) / sqrt(variance[k] + (double)s->epsilon);
+                r[cell * s->codes + k] = (r[cell * s->codes + k] - mean[k]) / sqrt(variance[k] + (double)s->epsilon);
     }
     return r;
 }
@@ -125,11 +124,12 @@ int check_step(char *message, size_t message_bytes) {
             for (size_t k = 1; k < s->codes; k++)
                 if (row[k] > row[best]) best = k;
             const size_t code = b.codes[cell];
-            REQUIRE(code < s->codes && row[best] - row[code] <= 1e-5 * (1 + fabs(row[best])), "cell %zu: code %zu is %g, %zu is %g",
-                    cell, code, row[code], best, row[best]);
+            REQUIRE(code < s->codes && row[best] - row[code] <= 1e-5 * (1 + fabs(row[best])),
+                    "cell %zu: code %zu is %g, %zu is %g", cell, code, row[code], best, row[best]);
             const size_t at = ((s->shared ? 0 : cell % s->groups) * s->codes + code) * s->width;
             const float *value = (s->variant == DPQ_SX ? b.values : b.keys) + at;
-            REQUIRE(memcmp(value, b.output + cell * s->width, s->width * sizeof *value) == 0, "output of cell %zu", cell);
+            REQUIRE(memcmp(value, b.output + cell * s->width, s->width * sizeof *value) == 0, "output of cell %zu",
+                    cell);
             for (size_t c = 0; c < s->width; c++) {
                 const double d = (double)b.keys[at + c] - (double)b.query[cell * s->width + c];
                 loss += d * d / (double)rows;
@@ -160,8 +160,8 @@ int check_step(char *message, size_t message_bytes) {
         c.key_gradient = random_array(&seed, book);
         c.value_gradient = random_array(&seed, book);
         REQUIRE(run(&c, 3, 1, 0.25f) == DPQ_OK, "a call failed");
-        REQUIRE(memcmp(b.codes, c.codes, b.cells * sizeof *b.codes) == 0 &&
-                    memcmp(b.output, c.output, rows * 4) == 0 && memcmp(b.statistics, c.statistics, s->codes * 8) == 0 &&
+        REQUIRE(memcmp(b.codes, c.codes, b.cells * sizeof *b.codes) == 0 && memcmp(b.output, c.output, rows * 4) == 0 &&
+                    memcmp(b.statistics, c.statistics, s->codes * 8) == 0 &&
                     memcmp(b.query_gradient, c.query_gradient, rows * 4) == 0 &&
                     memcmp(b.key_gradient, c.key_gradient, book * 4) == 0 &&
                     (s->variant == DPQ_VQ || memcmp(b.value_gradient, c.value_gradient, book * 4) == 0),

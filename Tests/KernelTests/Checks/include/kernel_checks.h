@@ -1,5 +1,5 @@
-/* Checks of the C kernels against plain float64 arithmetic. The Swift tests run them at every instruction-set level, and
- * so does run_checks.c, which needs only a C compiler (other compilers, sanitizers, other processors). */
+/* Checks of the C kernels against plain float64 arithmetic. The Swift tests run them at every instruction-set level,
+ * and so does run_checks.c, which needs only a C compiler (other compilers, sanitizers, other processors). */
 #ifndef KERNEL_CHECKS_H
 #define KERNEL_CHECKS_H
 
