@@ -86,6 +86,22 @@ struct Assigner: ~Copyable {
     try result.get()
   }
 
+  /// Writes the codes of `rows`, `[rows][groups]`, one byte each where the layout has at most 256 codes, else two.
+  ///
+  /// - Parameter isExact: whether near ties are decided in float64, as ``encode(_:into:first:)`` does.
+  mutating func assign(_ rows: Rows, isExact: Bool, into codes: borrowing AlignedBuffer<UInt8>) throws(DPQError) {
+    precondition(assigner != nil && rows.dimension == layout.dimension)
+    precondition(rows.count * layout.groups * dpq_code_bytes(layout.codes) <= codes.count)
+    try reserve(dpq_assign_workspace_bytes(assigner, Int32(threads)))
+    let workspace = workspace.bufferPointer
+    let (assigner, threads, groups, target) = (assigner, Int32(threads), layout.groups, codes.pointer)
+    try rows.with {
+      dpq_assign(
+        assigner, $0, Int32(isExact ? DPQ_ASSIGN_EXACT : DPQ_ASSIGN_FAST), threads, workspace.baseAddress,
+        workspace.count, target, groups)
+    }
+  }
+
   private mutating func reserve(_ bytes: Int) throws(DPQError) {
     if workspace.count < bytes { workspace = try AlignedBuffer(count: bytes) }
   }

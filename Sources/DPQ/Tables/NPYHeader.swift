@@ -71,10 +71,10 @@ struct NPYHeader: Equatable {
   /// Whether the array could be a table: floats, two axes.
   var isTable: Bool { elementType != nil && shape.count == 2 }
 
-  /// The version 1.0 header of a C-order little-endian float32 table, padded so that the values start at a multiple
-  /// of 64.
-  static func bytes(rows: Int, dimension: Int) -> [UInt8] {
-    var text = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rows), \(dimension)), }"
+  /// The version 1.0 header of a C-order little-endian array, padded so that the values start at a multiple of 64.
+  static func bytes(descr: String = "<f4", shape: [Int]) -> [UInt8] {
+    let axes = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
+    var text = "{'descr': '\(descr)', 'fortran_order': False, 'shape': (\(axes)), }"
     while (10 + text.utf8.count + 1) % 64 != 0 { text += " " }
     text += "\n"
     let length = UInt16(text.utf8.count)

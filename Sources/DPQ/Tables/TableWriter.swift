@@ -46,7 +46,7 @@ public struct TableWriter: ~Copyable {
     }
     var file = try AtomicFile(path: path, replacing: replacing)
     switch format {
-    case .npy: try file.write(NPYHeader.bytes(rows: rows, dimension: dimension).span)
+    case .npy: try file.write(NPYHeader.bytes(shape: [rows, dimension]).span)
     case .safetensors: try file.write(SafetensorsTable.header(rows: rows, dimension: dimension).span)
     case .word2vecText, .fastTextVec, .word2vecBinary: try file.write("\(rows) \(dimension)\n")
     case .fbin: try file.write([UInt32(rows).littleEndian, UInt32(dimension).littleEndian].span)

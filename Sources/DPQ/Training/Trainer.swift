@@ -5,7 +5,7 @@ struct Trainer {
   let training: TrainingSet
 
   /// Plain sweeps at the end of `kmeans`.
-  private static let closingSweeps = 2
+  static let closingSweeps = 2
   /// Two sweeps in a row that change the error by less than this share end the training.
   private static let smallGain = 1e-5
 
