@@ -1,0 +1,131 @@
+"""The same work done by other libraries and by dpq, in turn in one run, with the results compared.
+
+    peers.py --dpq PATH [--only assign,lookup,kmeans,train,scaling] [--threads 1,2] [--quick] [--out PREFIX]
+
+`make bench-peers` builds the command, installs the peers and runs this. Each number of threads gets a process of its own,
+because linear algebra libraries read it at start. Writes PREFIX.json, PREFIX.md and PREFIX.svg.
+"""
+
+import argparse
+import datetime
+import importlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import report
+
+HERE = pathlib.Path(__file__).resolve().parent
+WORK = ["assign", "lookup", "kmeans", "train", "scaling"]
+
+
+def worker(arguments):
+    """Measures one kind of work at one number of threads; a line of JSON for each result."""
+    import faiss
+    import torch
+
+    from common import Run
+
+    (work,), (threads,) = arguments.only, arguments.threads
+    faiss.omp_set_num_threads(threads)
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(arguments.dpq, threads, arguments.rounds, arguments.quick, folder)
+        for result in importlib.import_module(work).run(run):
+            print(json.dumps(result), flush=True)
+
+
+def start_worker(arguments, work, threads):
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"}
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment[name] = str(threads)
+    command = [sys.executable, __file__, "--worker", "--dpq", arguments.dpq, "--only", work, "--threads", str(threads)]
+    command += ["--rounds", str(arguments.rounds)] + ["--quick"] * arguments.quick
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        for line in process.stdout:
+            yield json.loads(line)
+    if process.returncode:
+        sys.exit(f"{work} at {threads} threads failed")
+
+
+def limits(threads):
+    """What the machine can do at most, measured by limits.c; nothing where it cannot be built."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = os.path.join(folder, "limits")
+        build = [os.environ.get("CC", "cc"), "-O3", "-march=native", "-pthread", str(HERE / "limits.c"), "-o", program]
+        if subprocess.run(build).returncode:
+            return {}
+        return {str(n): json.loads(subprocess.check_output([program, str(n)])) for n in threads}
+
+
+def machine():
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    name = re.search(r"model name\s*:\s*(.*)", text)
+    family = [re.search(rf"{key}\s*:\s*(\d+)", text) for key in ("cpu family", "model", "stepping")]
+    return {
+        "cpu": name.group(1).strip() if name else "unknown",
+        "family_model_stepping": [int(match.group(1)) for match in family if match],
+        "processors": os.cpu_count(), "load_before": os.getloadavg(),
+    }
+
+
+def versions():
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("numpy", "faiss-cpu", "torch", "nanopq"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    numbers = lambda text: [int(part) for part in text.split(",")]
+    parser.add_argument("--dpq", required=True, help="the dpq command, a release build")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=WORK, help=",".join(WORK))
+    parser.add_argument("--threads", type=numbers, default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=5, help="times each contender's turn comes")
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller shapes")
+    parser.add_argument("--out", help="where results go, without the ending; default results/DATE-CPU")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if unknown := set(arguments.only) - set(WORK):
+        parser.error(f"no such work: {', '.join(unknown)}")
+    if arguments.worker:
+        return worker(arguments)
+
+    about = machine()
+    about["limits"] = limits(arguments.threads)
+    results = []
+    for work in arguments.only:
+        for threads in arguments.threads:
+            for result in start_worker(arguments, work, threads):
+                results.append(result)
+                print(report.line(result), file=sys.stderr, flush=True)
+    about["load_after"] = os.getloadavg()
+    now = datetime.date.today().isoformat()
+    name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.*?\)|processor|cpu", "", about["cpu"].lower())).strip("-")
+    out = arguments.out or str(HERE / "results" / f"{now}-{name}")
+    document = {"date": now, "machine": about, "versions": versions(), "quick": arguments.quick, "results": results}
+    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+    pathlib.Path(out + ".json").write_text(json.dumps(document, indent=1) + "\n")
+    text = report.markdown(document, os.path.basename(out))
+    pathlib.Path(out + ".md").write_text(text)
+    pathlib.Path(out + ".svg").write_text(report.bars(document))
+    if any(result["work"] == "scaling" for result in results):
+        pathlib.Path(out + "-scaling.svg").write_text(report.curves(document))
+    print(text)
+    wrong = [result for result in results if not result.get("codes_equal", True) or not result.get("rows_equal", True)]
+    if wrong:
+        sys.exit(f"{len(wrong)} results are not the same work: " + "; ".join(map(report.line, wrong)))
+
+
+if __name__ == "__main__":
+    main()

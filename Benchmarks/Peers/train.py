@@ -1,0 +1,101 @@
+"""A DPQ layer's step, forward and backward with all gradients: torch in its best form, dpq.
+
+torch's form here is written by hand without autograd: codes as indices, never one-hot; groups taken a few at a time so
+that responses stay in the cache; products as batched matrix products.
+"""
+
+import numpy as np
+import torch
+
+from common import compare_codes, in_turn, record, timed
+
+# dimension, groups, codes
+SHAPES = [(512, 128, 16), (256, 64, 32), (512, 64, 256), (128, 32, 256)]
+
+
+class TorchStep:
+    """Queries are also the gradient from above; keys are also the values, as in `dpq bench train`."""
+
+    def __init__(self, query, keys, chunk):
+        self.query = torch.from_numpy(np.ascontiguousarray(query.transpose(1, 0, 2)))  # group, row, coordinate
+        self.keys = torch.from_numpy(keys)
+        self.norms = self.keys.square().sum(dim=2)[:, None, :]
+        self.chunk = chunk
+        self.codes = torch.empty(self.query.shape[:2], dtype=torch.int64)
+        self.output = torch.empty_like(self.query)
+        self.query_gradient = torch.empty_like(self.query)
+        self.key_gradient = torch.empty_like(self.keys)
+        self.value_gradient = torch.zeros_like(self.keys)
+
+    def parts(self):
+        groups = self.keys.shape[0]
+        return (slice(first, min(groups, first + self.chunk)) for first in range(0, groups, self.chunk))
+
+    def choose(self, responses, part):
+        codes = torch.argmax(responses, dim=2, out=self.codes[part])
+        index = codes[:, :, None].expand(-1, -1, self.keys.shape[2])
+        torch.gather(self.keys[part], 1, index, out=self.output[part])
+        return index
+
+    def sx(self):
+        for part in self.parts():
+            query, keys = self.query[part], self.keys[part]
+            responses = torch.bmm(query, keys.transpose(1, 2))
+            index = self.choose(responses, part)
+            self.value_gradient[part].zero_().scatter_add_(1, index, query)
+            shares = torch.softmax(responses, dim=2)
+            gradient = torch.bmm(query, keys.transpose(1, 2))
+            gradient.sub_((gradient * shares).sum(dim=2, keepdim=True)).mul_(shares)
+            torch.bmm(gradient, keys, out=self.query_gradient[part])
+            torch.bmm(gradient.transpose(1, 2), query, out=self.key_gradient[part])
+
+    def vq(self):
+        scale = 2 / self.query.numel()
+        for part in self.parts():
+            query, keys = self.query[part], self.keys[part]
+            responses = torch.baddbmm(self.norms[part], query, keys.transpose(1, 2), beta=-1, alpha=2)
+            index = self.choose(responses, part)
+            difference = self.output[part] - query
+            self.key_gradient[part].zero_().scatter_add_(1, index, difference, )
+            self.key_gradient[part].mul_(scale)
+            torch.add(query, difference, alpha=-0.25 * scale, out=self.query_gradient[part])
+
+
+def measure(run, variant, batch, dimension, groups, codes):
+    generator = np.random.default_rng(dimension + groups)
+    width = dimension // groups
+    rows = generator.standard_normal((batch, dimension), np.float32)
+    keys = generator.standard_normal((groups, codes, width), np.float32)
+    np.save(run.path("rows.npy"), rows)
+    np.save(run.path("codebook.npy"), keys)
+    # A few megabytes of responses at a time did best, whole tensors worst.
+    step = TorchStep(rows.reshape(batch, groups, width), keys, max(1, (1 << 20) // (batch * codes)))
+
+    def with_dpq():
+        return run.bench(
+            "train", "--variant", variant, "--batch", batch, "--input", run.path("rows.npy"), "--codebook",
+            run.path("codebook.npy"), "--codes-out", run.path("codes.npy"))["seconds_all"]
+
+    with torch.no_grad():
+        seconds = in_turn(run.rounds, {"torch": timed(getattr(step, variant)), "dpq": with_dpq})
+    ours, theirs = np.load(run.path("codes.npy")), step.codes.t().numpy().astype(np.uint8)
+    if variant == "vq":
+        gap = compare_codes(rows, keys, ours, theirs)
+        check = max(gap["nearer"], gap["farther"])
+    else:
+        places = np.nonzero(ours != theirs)
+        query = rows.reshape(batch, groups, width)[places].astype(np.float64)
+        a = (query * keys[places[1], ours[places]]).sum(axis=1)
+        b = (query * keys[places[1], theirs[places]]).sum(axis=1)
+        check = float(np.abs((a - b) / np.maximum(np.abs(a), 1e-30)).max(initial=0.0))
+    products = 4 if variant == "sx" else 1
+    return record(
+        "train", {"variant": variant, "batch": batch, "dimension": dimension, "groups": groups, "codes": codes}, run,
+        seconds, batch / 1e3, "thousand rows/s", "dpq", codes_equal=check < 1e-4, largest_gap=check,
+        gflops_per_rate=2e-6 * products * dimension * codes)
+
+
+def run(run):
+    for variant in ("sx", "vq"):
+        for shape in SHAPES[1:2] if run.quick else SHAPES:
+            yield measure(run, variant, 2048 if run.quick else 8192, *shape)
