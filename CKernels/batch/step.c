@@ -97,8 +97,9 @@ typedef struct step_task {
     float key_weight, commitment;
 } step_task;
 
-/* What is done with the blocks of a worker's groups. `group` counts from the first of the block. */
-typedef void (*block_body)(const step_task *task, const dpqi_block *block, step_scratch *scratch);
+/* What is done with the blocks of a worker's groups; `next` is the block to fetch meanwhile. */
+typedef void (*block_body)(const step_task *task, const dpqi_block *block, const dpqi_block *next,
+                           step_scratch *scratch);
 
 /* Runs the body over all blocks of groups [begin, end): all tiles of a few groups before the next few, so that what
  * these groups sum up stays in the cache. */
@@ -110,7 +111,7 @@ static void walk_groups(const step_task *task, size_t begin, size_t end, int wor
     for (size_t group = begin; group < end; group += at_once) {
         const size_t last = end - group < at_once ? end : group + at_once;
         dpqi_walk walk = dpqi_walk_begin(step->width, 0, step->batch, group, last);
-        for (dpqi_block block; dpqi_walk_next(&walk, &block);) body(task, &block, &scratch);
+        for (dpqi_block block; dpqi_walk_next(&walk, &block);) body(task, &block, &walk.next, &scratch);
     }
 }
 
@@ -123,6 +124,13 @@ static dpq_rows batch_rows(const dpq_step *step, const float *values) {
 static void load_block(const step_task *task, const float *values, const dpqi_block *block, float *tile) {
     const dpq_rows rows = batch_rows(task->step, values);
     dpqi_block_load(task->step->width, task->kernels, &rows, block, NULL, tile);
+}
+
+/* Fetches the share of group `i` of this block from the next one. */
+static void fetch_next(const step_task *task, const float *values, const dpqi_block *block, const dpqi_block *next,
+                       size_t i) {
+    const dpq_rows rows = batch_rows(task->step, values);
+    dpqi_prefetch(task->step->width, &rows, next, i, block->end_group - block->first_group);
 }
 
 /* The codebook of a group in keys or values. */
@@ -180,11 +188,13 @@ static void set_statistics(step_task *task, const float *statistics) {
 
 /* Sums of responses and of their squares for each group and code. They are taken from the first row's response first:
  * that is about as far from the mean as the rest, so the difference of the sums loses no digits. */
-static void sum_responses(const step_task *task, const dpqi_block *block, step_scratch *scratch) {
+static void sum_responses(const step_task *task, const dpqi_block *block, const dpqi_block *next,
+                          step_scratch *scratch) {
     const dpq_step *step = task->step;
     load_block(task, task->query, block, scratch->query);
     for (size_t group = block->first_group; group < block->end_group; group++) {
         const size_t at = group * step->codes;
+        fetch_next(task, task->query, block, next, group - block->first_group);
         respond(task, block, group - block->first_group, NULL, scratch);
         if (block->first_row == 0)
             for (size_t k = 0; k < step->codes; k++) {
@@ -219,12 +229,14 @@ static void pool_statistics(const dpq_step *step, const step_shared *shared, flo
     }
 }
 
-static void choose_codes(const step_task *task, const dpqi_block *block, step_scratch *scratch) {
+static void choose_codes(const step_task *task, const dpqi_block *block, const dpqi_block *next,
+                         step_scratch *scratch) {
     const dpq_step *step = task->step;
     const size_t groups = block->end_group - block->first_group, stride = step->groups * step->width;
     load_block(task, task->query, block, scratch->query);
     for (size_t i = 0; i < groups; i++) {
         int32_t *codes = scratch->codes + i * DPQI_TILE;
+        fetch_next(task, task->query, block, next, i);
         respond(task, block, i, NULL, scratch);
         task->kernels->argmax(scratch->responses, step->codes, task->mean, task->factor, codes, scratch->best);
         if (task->output)
@@ -293,7 +305,8 @@ static void response_gradient(const step_task *task, const dpqi_block *block, si
 
 /* What the gradient through the batch statistics needs: sums over rows of the gradient, and of it times the response.
  */
-static void sum_gradients(const step_task *task, const dpqi_block *block, step_scratch *scratch) {
+static void sum_gradients(const step_task *task, const dpqi_block *block, const dpqi_block *next,
+                          step_scratch *scratch) {
     const dpq_step *step = task->step;
     load_block(task, task->query, block, scratch->query);
     load_block(task, task->upstream, block, scratch->upstream);
@@ -303,6 +316,8 @@ static void sum_gradients(const step_task *task, const dpqi_block *block, step_s
             memset(sums, 0, step->codes * sizeof *sums);
             memset(products, 0, step->codes * sizeof *products);
         }
+        fetch_next(task, task->query, block, next, group - block->first_group);
+        fetch_next(task, task->upstream, block, next, group - block->first_group);
         response_gradient(task, block, group - block->first_group, scratch);
         task->kernels->add_moments(scratch->gradient, scratch->responses, NULL, step->codes, block->rows, sums,
                                    products);
@@ -331,7 +346,8 @@ static void block_codes(const step_task *task, const dpqi_block *block, size_t g
     for (size_t r = 0; r < block->rows; r++) out[r] = task->codes[(block->first_row + r) * task->step->groups + group];
 }
 
-static void gradients_sx(const step_task *task, const dpqi_block *block, step_scratch *scratch) {
+static void gradients_sx(const step_task *task, const dpqi_block *block, const dpqi_block *next,
+                         step_scratch *scratch) {
     const dpq_step *step = task->step;
     const dpqi_kernels *kernels = task->kernels;
     const size_t width = step->width, codebook = step->codes * width, groups = block->end_group - block->first_group;
@@ -346,6 +362,8 @@ static void gradients_sx(const step_task *task, const dpqi_block *block, step_sc
             memset(keys, 0, codebook * sizeof *keys);
             memset(values, 0, codebook * sizeof *values);
         }
+        fetch_next(task, task->query, block, next, i);
+        fetch_next(task, task->upstream, block, next, i);
         response_gradient(task, block, i, scratch);
         if (task->mean)
             kernels->normalise_backward(scratch->gradient, scratch->responses, step->codes, task->shared.mean_gradient,
@@ -371,7 +389,8 @@ static void gradients_sx_task(void *context, size_t begin, size_t end, int worke
 
 /* The key gradient is key_weight * 2 / elements * sum over the rows of a code of (key - q): the code's count times
  * its key, less the sum of its queries. */
-static void gradients_vq(const step_task *task, const dpqi_block *block, step_scratch *scratch) {
+static void gradients_vq(const step_task *task, const dpqi_block *block, const dpqi_block *next,
+                         step_scratch *scratch) {
     const dpq_step *step = task->step;
     const size_t width = step->width, codebook = step->codes * width, groups = block->end_group - block->first_group;
     const size_t stride = step->groups * width, first = block_offset(step, block, 0);
@@ -382,6 +401,7 @@ static void gradients_vq(const step_task *task, const dpqi_block *block, step_sc
             memset(sums, 0, codebook * sizeof *sums);
             memset(counts, 0, step->codes * sizeof *counts);
         }
+        fetch_next(task, task->query, block, next, i);
         block_codes(task, block, group, scratch->codes);
         for (size_t r = 0; r < block->rows; r++) counts[scratch->codes[r]] += 1;
         task->kernels->accumulate(task->query + block_offset(step, block, i), stride, block->rows, width,

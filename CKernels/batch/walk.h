@@ -85,8 +85,8 @@ static inline void dpqi_prefetch(size_t width, const dpq_rows *rows, const dpqi_
     const size_t bytes = view.dimension * dpqi_element_bytes(view.type);
     for (size_t r = block->rows * part / parts; r < block->rows * (part + 1) / parts; r++) {
         const char *row = dpqi_row(&view, block->first_row + r);
-        for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 0, 3);
-        __builtin_prefetch(row + bytes - 1, 0, 3);
+        for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 0, 2);
+        __builtin_prefetch(row + bytes - 1, 0, 2);
     }
 }
 
