@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 RELEASE = -c release --static-swift-stdlib
 SWIFT_FILES = Package.swift Sources Tests
-C_FILES = $(shell git ls-files 'CKernels/*.[ch]' 'Tests/*.[ch]')
+C_FILES = $(shell git ls-files 'CKernels/*.[ch]*' 'Tests/*.[ch]' 'Tests/*.cpp' 'examples/*.c*' | grep -E '[.](c|h|cpp|hpp)$$')
 
 # A real table, compressed twice, looked up and searched.
 demo: build
