@@ -115,6 +115,11 @@ struct TableReadTests {
     check(Fixture.path("no_rows.npy"), .malformedInput, "no rows")
     check(Fixture.path("no_columns.npy"), .malformedInput, "no values")
     check(Fixture.path("fasttext_quantized.ftz"), .malformedInput, "quantized")
+    // A long first word and a maxn of 2³¹ − 1: the number of n-grams would be the square of the word's length.
+    var model = Fixture.bytes("fasttext_ngrams.bin")
+    model.replaceSubrange(48..<52, with: [0xFF, 0xFF, 0xFF, 0x7F])
+    model.insert(contentsOf: [UInt8](repeating: 0x61, count: 5000), at: 92)
+    check(folder.write(model), .malformedInput, "n-grams of up to 2147483647 characters cannot be right")
     check(Fixture.path("tokenizer_wordpiece.json"), .malformedInput, "not a table")
 
     // Counts that nothing can hold.

@@ -6,6 +6,9 @@ enum FastTextModel {
   /// 793 712 314, little endian.
   static let magic: [UInt8] = [0xBA, 0x16, 0x4F, 0x2F]
 
+  /// No word has more n-grams. Without a limit their number would grow with the square of a damaged word's length.
+  private static let mostSubwords = 1 << 20
+
   private struct Arguments {
     var dimension: Int
     var bucket: Int
@@ -74,6 +77,13 @@ enum FastTextModel {
     var output = GrowableMemory()
     var parts: [Int] = []
     for id in 0..<words {
+      let length = vocabulary.range(id).count + 2
+      guard arguments.longest <= 0 || length <= mostSubwords / min(arguments.longest, length) else {
+        throw DPQError(
+          .malformedInput,
+          "a word of \(length - 2) bytes with n-grams of up to \(arguments.longest) characters cannot be right",
+          .init(row: id))
+      }
       parts.removeAll(keepingCapacity: true)
       parts.append(id)
       subwords(vocabulary.bytes.span.extracting(vocabulary.range(id)), arguments) { bucket in
