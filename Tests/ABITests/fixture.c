@@ -125,8 +125,8 @@ static int by_word(const void *a, const void *b) {
 }
 
 static char *make_word(size_t id) {
-    static const char *const start[] = {"",         "a",    "ab", "Zebra", "\xC3\xA9t\xC3\xA9", "\xF0\x9F\x98\x80",
-                                        "new york", "\"q\\"};
+    static const char *const start[] = {"",         "a",     "ab", "Zebra", "\xC3\xA9t\xC3\xA9", "\xF0\x9F\x98\x80",
+                                        "new york", "\"q\\", "cat"};
     char text[64];
     if (id < sizeof start / sizeof *start)
         snprintf(text, sizeof text, "%s", start[id]);
