@@ -10,7 +10,7 @@ from common import compare_codes, in_turn, record, timed
 SHAPES = [(300, 50, 256), (768, 96, 256), (128, 16, 256), (512, 32, 256), (300, 100, 32), (512, 128, 16)]
 
 
-def faiss_quantizer(codebook, dimension, rows=None):
+def faiss_quantizer(codebook, dimension):
     groups, codes, _ = codebook.shape
     pq = faiss.ProductQuantizer(dimension, groups, codes.bit_length() - 1)
     faiss.copy_array_to_vector(np.ascontiguousarray(codebook, np.float32).ravel(), pq.centroids)
@@ -26,14 +26,26 @@ def unpack(packed, groups, codes):
     return (flat.reshape(len(packed), groups, bits) << np.arange(bits, dtype=np.uint8)).sum(axis=2).astype(np.uint8)
 
 
+def by_products(function):
+    """Runs `function` with faiss's searches by fused or matrix products, ten times as fast as its default: since 1.15 that
+    default is one query after another below 128 000 of them."""
+    usual = faiss.cvar.distance_compute_blas_threshold
+    faiss.cvar.distance_compute_blas_threshold = 20
+    try:
+        function()
+    finally:
+        faiss.cvar.distance_compute_blas_threshold = usual
+
+
 def with_index(pq, rows):
-    """faiss's other way: a flat index for each group's codewords, which works by matrix products."""
+    """faiss's other way: a flat index for each group's codewords."""
     index = faiss.IndexFlatL2(pq.dsub)
     pq.assign_index = index
     result = np.empty((len(rows), pq.code_size), np.uint8)
 
     def run():
-        pq.compute_codes_with_assign_index(faiss.swig_ptr(rows), faiss.swig_ptr(result), len(rows))
+        by_products(lambda: pq.compute_codes_with_assign_index(
+            faiss.swig_ptr(rows), faiss.swig_ptr(result), len(rows)))
 
     run.keep = (pq, index)
     return run, result

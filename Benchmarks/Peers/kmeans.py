@@ -3,6 +3,7 @@
 import faiss
 import numpy as np
 
+from assign import by_products
 from common import in_turn, record, timed
 
 
@@ -30,7 +31,11 @@ def run(run):
             "kmeans", "--input", run.path("rows.npy"), "--groups", groups, "--codes", codes, "--epochs", sweeps, repeat=1))
         return reports[-1]["seconds_all"]
 
-    seconds = in_turn(min(run.rounds, 2), {"faiss": timed(with_faiss), "dpq": with_dpq}, enough=60)
+    seconds = in_turn(min(run.rounds, 2), {
+        "faiss": timed(with_faiss),
+        "faiss by products": timed(lambda: by_products(with_faiss)),
+        "dpq": with_dpq,
+    }, enough=60)
     decoded = quantizers[0].decode(quantizers[0].compute_codes(table))
     error = float(np.mean((table.astype(np.float64) - decoded) ** 2))
     yield record(

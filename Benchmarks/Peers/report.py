@@ -85,6 +85,8 @@ def markdown(document, name):
         "Rates are medians; behind ± half the distance from the slowest to the fastest run. All contenders took turns in one "
         "run on the same data; results were compared in float64. “times” is dpq against the fastest peer at the same "
         "number of threads. On a machine that does other work, wall times of all contenders suffer: read the load first.",
+        "The peers' OpenBLAS chose its core itself." if not machine["openblas_coretype"] else
+        f"faiss's OpenBLAS does not know this processor: it was told OPENBLAS_CORETYPE={machine['openblas_coretype']}.",
         "", "| threads | FMA, GFLOP/s | reading memory, GB/s | writing memory, GB/s |", "|---|---|---|---|",
     ]
     for threads, limit in machine["limits"].items():

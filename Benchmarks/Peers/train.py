@@ -56,7 +56,7 @@ class TorchStep:
             responses = torch.baddbmm(self.norms[part], query, keys.transpose(1, 2), beta=-1, alpha=2)
             index = self.choose(responses, part)
             difference = self.output[part] - query
-            self.key_gradient[part].zero_().scatter_add_(1, index, difference, )
+            self.key_gradient[part].zero_().scatter_add_(1, index, difference)
             self.key_gradient[part].mul_(scale)
             torch.add(query, difference, alpha=-0.25 * scale, out=self.query_gradient[part])
 
