@@ -1,9 +1,10 @@
-.PHONY: build demo test lint format install packages
+.PHONY: build demo test bench bench-peers lint format install packages
 
 PREFIX ?= /usr/local
 RELEASE = -c release --static-swift-stdlib
-SWIFT_FILES = Package.swift Sources Tests
-C_FILES = $(shell git ls-files 'CKernels/*.[ch]*' 'Tests/*.[ch]' 'Tests/*.cpp' 'examples/*.c*' | grep -E '[.](c|h|cpp|hpp)$$')
+SWIFT_FILES = Package.swift Sources Tests $(shell git ls-files 'Benchmarks/*.swift')
+C_FILES = $(shell git ls-files 'CKernels/*.[ch]*' 'Tests/*.[ch]' 'Tests/*.cpp' 'examples/*.c*' 'Benchmarks/*.[ch]' | \
+  grep -E '[.](c|h|cpp|hpp)$$')
 
 # A real table, compressed twice, looked up and searched.
 demo: build
@@ -11,6 +12,15 @@ demo: build
 
 test: packages
 	swift test
+
+# Levels against one another, checked; then times of kernels, codec and training.
+bench: packages
+	swift run --package-path Benchmarks -c release Ratios Benchmarks/Ratios/minimum.txt
+	cd Benchmarks && swift package --allow-writing-to-package-directory benchmark --no-progress
+
+# The same work by faiss, numpy, torch and nanopq; PEERS="--only assign --quick" for a part of it.
+bench-peers: build
+	Benchmarks/Peers/run "$$(swift build $(RELEASE) --show-bin-path)/dpq" $(PEERS)
 
 build: packages
 	swift build $(RELEASE)

@@ -4,7 +4,7 @@ import faiss
 import numpy as np
 import torch
 
-from common import compare_codes, in_turn, record, timed
+from common import compare_codes, in_turn, record
 
 # dimension, groups, codes
 SHAPES = [(300, 50, 256), (768, 96, 256), (128, 16, 256), (512, 32, 256), (300, 100, 32), (512, 128, 16)]
@@ -129,9 +129,9 @@ def measure(run, count, dimension, groups, codes, names=None):
     def dpq(*option, out):
         report = run.bench("assign", *given, run.path(out), *option)
         isa.append(report["isa"])
-        return report["seconds_all"]
+        return run.seconds(report)
 
-    ways = {name: timed(function) for name, function in work.items() if not names or name in names}
+    ways = {name: run.timed(function) for name, function in work.items() if not names or name in names}
     ways["dpq"] = lambda: dpq(out="fast.npy")
     ways["dpq exact"] = lambda: dpq("--exact", out="exact.npy")
     seconds = in_turn(run.rounds, ways)
@@ -153,4 +153,4 @@ def measure(run, count, dimension, groups, codes, names=None):
 
 def run(run):
     for shape in SHAPES[:2] if run.quick else SHAPES:
-        yield measure(run, 4096 if run.quick else 16384, *shape)
+        yield measure(run, 4096 if run.quick else 12288, *shape)

@@ -4,7 +4,7 @@ import faiss
 import numpy as np
 
 from assign import by_products
-from common import in_turn, record, timed
+from common import in_turn, record
 
 
 def run(run):
@@ -29,13 +29,12 @@ def run(run):
     def with_dpq():
         reports.append(run.bench(
             "kmeans", "--input", run.path("rows.npy"), "--groups", groups, "--codes", codes, "--epochs", sweeps, repeat=1))
-        return reports[-1]["seconds_all"]
+        return run.seconds(reports[-1])
 
-    seconds = in_turn(min(run.rounds, 2), {
-        "faiss": timed(with_faiss),
-        "faiss by products": timed(lambda: by_products(with_faiss)),
-        "dpq": with_dpq,
-    }, enough=60)
+    contenders = {"faiss by products": run.timed(lambda: by_products(with_faiss)), "dpq": with_dpq}
+    if run.quick:
+        contenders = {"faiss": run.timed(with_faiss), **contenders}  # minutes a run on all rows
+    seconds = in_turn(min(run.rounds, 2), contenders)
     decoded = quantizers[0].decode(quantizers[0].compute_codes(table))
     error = float(np.mean((table.astype(np.float64) - decoded) ** 2))
     yield record(

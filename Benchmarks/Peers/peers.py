@@ -98,6 +98,17 @@ def versions():
     return found
 
 
+def save(document, out):
+    document["machine"]["load_after"] = os.getloadavg()
+    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+    files = {".json": json.dumps(document, indent=1) + "\n", ".md": report.markdown(document, os.path.basename(out)),
+             ".svg": report.bars(document)}
+    if any(result["work"] == "scaling" for result in document["results"]):
+        files["-scaling.svg"] = report.curves(document)
+    for ending, text in files.items():
+        pathlib.Path(out + ending).write_text(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     numbers = lambda text: [int(part) for part in text.split(",")]
@@ -117,25 +128,19 @@ def main():
     about = machine()
     about["limits"] = limits(arguments.threads)
     about["openblas_coretype"] = core = core_type()
-    results = []
-    for work in arguments.only:
-        for threads in arguments.threads:
-            for result in start_worker(arguments, core, work, threads):
-                results.append(result)
-                print(report.line(result), file=sys.stderr, flush=True)
-    about["load_after"] = os.getloadavg()
     now = datetime.date.today().isoformat()
     name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.*?\)|processor|cpu", "", about["cpu"].lower())).strip("-")
     out = arguments.out or str(HERE / "results" / f"{now}-{name}")
+    results = []
     document = {"date": now, "machine": about, "versions": versions(), "quick": arguments.quick, "results": results}
-    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
-    pathlib.Path(out + ".json").write_text(json.dumps(document, indent=1) + "\n")
-    text = report.markdown(document, os.path.basename(out))
-    pathlib.Path(out + ".md").write_text(text)
-    pathlib.Path(out + ".svg").write_text(report.bars(document))
-    if any(result["work"] == "scaling" for result in results):
-        pathlib.Path(out + "-scaling.svg").write_text(report.curves(document))
-    print(text)
+    for threads in arguments.threads:
+        for work in arguments.only:
+            for result in start_worker(arguments, core, work, threads):
+                results.append(result)
+                print(report.line(result), file=sys.stderr, flush=True)
+            # After each kind of work, so that a run that is interrupted leaves what it measured.
+            save(document, out)
+    print(report.markdown(document, os.path.basename(out)))
     wrong = [result for result in results if not result.get("codes_equal", True) or not result.get("rows_equal", True)]
     if wrong:
         sys.exit(f"{len(wrong)} results are not the same work: " + "; ".join(map(report.line, wrong)))

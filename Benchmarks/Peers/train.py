@@ -7,7 +7,7 @@ that responses stay in the cache; products as batched matrix products.
 import numpy as np
 import torch
 
-from common import compare_codes, in_turn, record, timed
+from common import compare_codes, in_turn, record
 
 # dimension, groups, codes
 SHAPES = [(512, 128, 16), (256, 64, 32), (512, 64, 256), (128, 32, 256)]
@@ -72,12 +72,12 @@ def measure(run, variant, batch, dimension, groups, codes):
     step = TorchStep(rows.reshape(batch, groups, width), keys, max(1, (1 << 20) // (batch * codes)))
 
     def with_dpq():
-        return run.bench(
+        return run.seconds(run.bench(
             "train", "--variant", variant, "--batch", batch, "--input", run.path("rows.npy"), "--codebook",
-            run.path("codebook.npy"), "--codes-out", run.path("codes.npy"))["seconds_all"]
+            run.path("codebook.npy"), "--codes-out", run.path("codes.npy")))
 
     with torch.no_grad():
-        seconds = in_turn(run.rounds, {"torch": timed(getattr(step, variant)), "dpq": with_dpq})
+        seconds = in_turn(run.rounds, {"torch": run.timed(getattr(step, variant)), "dpq": with_dpq})
     ours, theirs = np.load(run.path("codes.npy")), step.codes.t().numpy().astype(np.uint8)
     if variant == "vq":
         gap = compare_codes(rows, keys, ours, theirs)

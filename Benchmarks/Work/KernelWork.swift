@@ -96,7 +96,9 @@ extension KernelWork {
   private static let threads: Int32 = 8
 
   /// Nearest codes of all rows, unpacked; `isExact` decides near ties in float64.
-  public static func assign(_ dimension: Int, _ groups: Int, _ codes: Int, rows: Int, isExact: Bool = false) -> KernelWork {
+  public static func assign(
+    _ dimension: Int, _ groups: Int, _ codes: Int, rows: Int, isExact: Bool = false
+  ) -> KernelWork {
     let shape = Shape(dimension, groups, codes, rows: rows)
     let assigner = shape.assigner()
     let bytes = dpq_assign_workspace_bytes(assigner, threads)
@@ -162,8 +164,8 @@ extension KernelWork {
         nil)
       guard status == DPQ_OK else { return status }
       return dpq_step_backward(
-        &step, shape.table, shape.codebook, shape.codebook, chosen, statistics, shape.table, 1, 0.25, threads, workspace,
-        bytes, queryGradient, keyGradient, isSoftmax ? valueGradient : nil)
+        &step, shape.table, shape.codebook, shape.codebook, chosen, statistics, shape.table, 1, 0.25, threads,
+        workspace, bytes, queryGradient, keyGradient, isSoftmax ? valueGradient : nil)
     }
   }
 }

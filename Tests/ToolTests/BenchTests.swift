@@ -10,7 +10,7 @@ import Testing
 
   static let commonKeys = [
     "seconds", "seconds_all", "rows_per_second", "gflops", "gbytes_per_second", "isa", "threads", "kernel", "rows",
-    "dimension", "groups", "codes", "shared",
+    "dimension", "groups", "codes", "shared", "processor_seconds_all",
   ]
 
   /// The shape and the elements of an `.npy` file, as whole numbers.
@@ -60,6 +60,7 @@ import Testing
     #expect(Runtime.availableInstructionSets.contains(try #require(object["isa"] as? String)))
     let all = try #require(object["seconds_all"] as? [Double])
     #expect(all.count == 3 && all.allSatisfy { $0 > 0 } && all.sorted()[1] == object["seconds"] as? Double)
+    #expect((object["processor_seconds_all"] as? [Double])?.count == 3)
     #expect(object["rows"] as? Int == 300)
     let (header, values) = try codes("codes.npy", bytes: 1)
     #expect(header.contains("'|u1'") && header.contains("(300, 6)"))

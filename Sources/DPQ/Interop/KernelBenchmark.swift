@@ -8,31 +8,45 @@ import CKernels
 
 /// The kernels one at a time, on given data, with all memory taken beforehand: what `dpq bench` times.
 ///
-/// Each function returns the seconds of `repeats` runs, which follow one that warms caches and pages up and is not
-/// counted.
+/// Each function returns the times of `repeats` runs, which follow one that warms caches and pages up and is not counted.
 package enum KernelBenchmark {
-  private static func seconds(
+  /// How long runs took.
+  package struct Times: Sendable {
+    /// Seconds of each run.
+    package fileprivate(set) var seconds: [Double] = []
+    /// Seconds of each run that a processor worked for this process, added up over its threads.
+    package fileprivate(set) var processorSeconds: [Double] = []
+  }
+
+  private static func time(
     _ repeats: Int, _ body: () throws(DPQError) -> Void
-  ) throws(DPQError) -> [Double] {
+  ) throws(DPQError) -> Times {
     try body()
-    var seconds: [Double] = []
+    var times = Times()
     for _ in 0..<repeats {
-      let start = Runtime.clock
+      let (start, processorStart) = (Runtime.clock, processorClock)
       try body()
-      seconds.append(Runtime.clock - start)
+      times.processorSeconds.append(processorClock - processorStart)
+      times.seconds.append(Runtime.clock - start)
     }
-    return seconds
+    return times
+  }
+
+  private static var processorClock: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
   /// Nearest codes of all rows; `isExact` decides near ties in float64.
   package static func assign(
     _ table: EmbeddingTable, codebook: Codebook, isExact: Bool, threads: Int, repeats: Int
-  ) throws(DPQError) -> (seconds: [Double], codes: CodeMatrix) {
+  ) throws(DPQError) -> (times: Times, codes: CodeMatrix) {
     let layout = codebook.layout
     let rows = Rows(table)
     var assigner = try Assigner(layout: layout, threads: threads)
     let codes = try AlignedBuffer<UInt8>(count: table.rows * layout.groups * CodeMatrix.elementBytes(layout))
-    let times = try seconds(repeats) { () throws(DPQError) in
+    let times = try time(repeats) { () throws(DPQError) in
       try assigner.load(codebook.values)
       try assigner.assign(rows, isExact: isExact, into: codes)
     }
@@ -42,12 +56,12 @@ package enum KernelBenchmark {
   /// Rebuilds all rows from their packed codes into memory that is used again in every run.
   package static func reconstruct(
     _ table: EmbeddingTable, codebook: Codebook, threads: Int, repeats: Int
-  ) throws(DPQError) -> (seconds: [Double], rows: EmbeddingTable) {
+  ) throws(DPQError) -> (times: Times, rows: EmbeddingTable) {
     var layout = codebook.layout.kernelLayout
     let packed = try codebook.encode(Rows(table), threads: threads) { (_) throws(DPQError) in }
     let output = try AlignedBuffer<Float>(count: table.rows * table.dimension)
     let target = output.pointer
-    let times = try seconds(repeats) { () throws(DPQError) in
+    let times = try time(repeats) { () throws(DPQError) in
       let status = dpq_reconstruct(
         &layout, codebook.values, packed, table.rows, target, table.dimension, Int32(threads))
       try DPQError.check(status)
@@ -61,10 +75,10 @@ package enum KernelBenchmark {
   /// Returns the codewords and, measured after the clock has stopped, their mean squared error.
   package static func kmeans(
     _ table: EmbeddingTable, layout: CodeLayout, start: Codebook?, sweeps: Int, seed: UInt64, threads: Int, repeats: Int
-  ) throws(DPQError) -> (seconds: [Double], codebook: Codebook, mse: Double) {
+  ) throws(DPQError) -> (times: Times, codebook: Codebook, mse: Double) {
     let training = try TrainingSet(rows: Rows(table), weights: nil)
     var values: [Float] = []
-    let times = try seconds(repeats) { () throws(DPQError) in
+    let times = try time(repeats) { () throws(DPQError) in
       var first = start?.values ?? []
       if start == nil { first = try KMeans.initialCodebook(training, layout: layout, seed: seed) }
       var kmeans = try KMeans(training, layout: layout, codebook: first, seed: seed, threads: threads)
@@ -85,7 +99,7 @@ package enum KernelBenchmark {
   /// The rows are at once the queries and the gradient that comes from above; keys and values are both the codebook.
   package static func layerStep(
     _ table: EmbeddingTable, batch: Int, codebook: Codebook, isSoftmax: Bool, threads: Int, repeats: Int
-  ) throws(DPQError) -> (seconds: [Double], codes: CodeMatrix) {
+  ) throws(DPQError) -> (times: Times, codes: CodeMatrix) {
     let layout = codebook.layout
     var step = dpq_step(
       batch: batch, groups: layout.groups, codes: layout.codes, width: layout.width,
@@ -104,7 +118,7 @@ package enum KernelBenchmark {
     let (memory, chosen, queries) = (workspace.bufferPointer, codes.pointer, query.pointer)
     let (outputs, used) = (output.pointer, statistics.pointer)
     let gradients = (queryGradient.pointer, keyGradient.pointer, isSoftmax ? valueGradient.pointer : nil)
-    let times = try seconds(repeats) { () throws(DPQError) in
+    let times = try time(repeats) { () throws(DPQError) in
       var regularization = 0.0
       try DPQError.check(
         dpq_step_forward(
@@ -132,14 +146,14 @@ extension KernelBenchmark {
   /// thread each is a caller of its own with an equal part of the ids.
   package static func lookup(
     _ table: borrowing CompressedTable, ids: [Int], batch: Int, threads: Int, repeats: Int
-  ) throws(DPQError) -> [Double] {
+  ) throws(DPQError) -> Times {
     let handle = table.handle
     let share = (ids.count + threads - 1) / threads
     let callers = stride(from: 0, to: ids.count, by: share).map {
       Caller(table: handle, ids: ids[$0..<min($0 + share, ids.count)], batch: batch, dimension: table.dimension)
     }
     for caller in callers { try caller.reserve() }
-    return try seconds(repeats) { () throws(DPQError) in
+    return try time(repeats) { () throws(DPQError) in
       var running: [pthread_t] = []
       for caller in callers.dropFirst() {
         #if canImport(Glibc)

@@ -19,12 +19,12 @@ struct BenchAssignCommand: ParsableCommand {
     try timing.check(codesOut, inputs: [data.input, data.codebook])
     let table = try data.table(threads: timing.threads)
     let codebook = try data.anyCodebook(dimension: table.dimension)
-    let (seconds, codes) = try KernelBenchmark.assign(
+    let (times, codes) = try KernelBenchmark.assign(
       table, codebook: codebook, isExact: exact, threads: timing.threads, repeats: timing.repeats)
     if let codesOut { try codes.write(npy: codesOut, replacing: timing.force) }
     let layout = codebook.layout
     try BenchResult(
-      kernel: "assign", seconds: seconds, rows: table.rows, layout: layout,
+      kernel: "assign", times: times, rows: table.rows, layout: layout,
       operations: 2 * Double(table.rows) * Double(layout.dimension) * Double(layout.codes),
       bytes: Double(table.rows)
         * Double(layout.dimension * table.elementType.byteCount + layout.groups * (layout.codes <= 256 ? 1 : 2)),

@@ -106,7 +106,7 @@ struct BenchRunArguments: ParsableArguments {
 struct BenchResult {
   /// Name of the kernel and what else distinguishes the run.
   var kernel: String
-  var seconds: [Double]
+  var times: KernelBenchmark.Times
   /// Rows of one run.
   var rows: Int
   var layout: CodeLayout
@@ -118,26 +118,29 @@ struct BenchResult {
   /// Members of the JSON object that only this kernel has.
   var more: [(String, JSON)] = []
 
-  /// The middle of `seconds`, or the mean of the two in the middle.
-  var median: Double {
-    let sorted = seconds.sorted()
+  /// The middle of `values`, or the mean of the two in the middle.
+  private static func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
     return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
   }
 
   private var json: JSON {
-    .object(
+    let median = Self.median(times.seconds)
+    return .object(
       [
-        ("seconds", .double(median)), ("seconds_all", .array(seconds.map { .double($0) })),
+        ("seconds", .double(median)), ("seconds_all", .array(times.seconds.map { .double($0) })),
         ("rows_per_second", .double(Double(rows) / median)),
         ("gflops", operations.map { .double($0 / median * 1e-9) } ?? .null),
         ("gbytes_per_second", .double(bytes / median * 1e-9)),
         ("isa", .string(Runtime.instructionSet)), ("threads", .integer(threads)),
         ("kernel", .string(kernel)), ("rows", .integer(rows)), ("dimension", .integer(layout.dimension)),
         ("groups", .integer(layout.groups)), ("codes", .integer(layout.codes)), ("shared", .bool(layout.isShared)),
+        ("processor_seconds_all", .array(times.processorSeconds.map { .double($0) })),
       ] + more)
   }
 
   private var text: String {
+    let (seconds, median) = (times.seconds, Self.median(times.seconds))
     let spread = "\(Format.significant(seconds.min()!, 3)) to \(Format.significant(seconds.max()!, 3))"
     var pairs = [
       ("kernel", "\(kernel), \(Runtime.instructionSet), threads: \(threads)"),

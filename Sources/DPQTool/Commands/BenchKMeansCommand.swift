@@ -28,13 +28,13 @@ struct BenchKMeansCommand: ParsableCommand {
     let table = try data.table(threads: timing.threads)
     let start = try data.givenCodebook(dimension: table.dimension)
     let layout = try start?.layout ?? data.layout(dimension: table.dimension)
-    let (seconds, codebook, mse) = try KernelBenchmark.kmeans(
+    let (times, codebook, mse) = try KernelBenchmark.kmeans(
       table, layout: layout, start: start, sweeps: epochs, seed: data.seed, threads: timing.threads,
       repeats: timing.repeats)
     if let codebookOut { try codebook.write(npy: codebookOut, replacing: timing.force) }
     let sweeps = Double(epochs)
     try BenchResult(
-      kernel: "kmeans", seconds: seconds, rows: table.rows, layout: layout,
+      kernel: "kmeans", times: times, rows: table.rows, layout: layout,
       operations: 2 * Double(table.rows) * Double(layout.dimension) * Double(layout.codes) * sweeps,
       bytes: Double(table.rows) * Double(layout.dimension * table.elementType.byteCount) * sweeps,
       threads: timing.threads, more: [("epochs", .integer(epochs)), ("mse", .double(mse))]

@@ -18,11 +18,11 @@ struct BenchReconstructCommand: ParsableCommand {
     try timing.check(rowsOut, inputs: [data.input, data.codebook])
     let table = try data.table(threads: timing.threads)
     let codebook = try data.anyCodebook(dimension: table.dimension)
-    let (seconds, rows) = try KernelBenchmark.reconstruct(
+    let (times, rows) = try KernelBenchmark.reconstruct(
       table, codebook: codebook, threads: timing.threads, repeats: timing.repeats)
     if let rowsOut { try rows.write(to: rowsOut, format: .npy, replacing: timing.force) }
     try BenchResult(
-      kernel: "reconstruct", seconds: seconds, rows: table.rows, layout: codebook.layout, operations: nil,
+      kernel: "reconstruct", times: times, rows: table.rows, layout: codebook.layout, operations: nil,
       bytes: Double(table.rows) * Double(4 * table.dimension + codebook.layout.rowBytes), threads: timing.threads
     ).print(timing.report)
   }

@@ -35,7 +35,7 @@ struct BenchTrainCommand: ParsableCommand {
     let table = try data.table(threads: timing.threads, rows: batch ?? 8192)
     let rows = min(batch ?? 8192, table.rows)
     let codebook = try data.anyCodebook(dimension: table.dimension)
-    let (seconds, codes) = try KernelBenchmark.layerStep(
+    let (times, codes) = try KernelBenchmark.layerStep(
       table, batch: rows, codebook: codebook, isSoftmax: variant == .sx, threads: timing.threads,
       repeats: timing.repeats)
     if let codesOut { try codes.write(npy: codesOut, replacing: timing.force) }
@@ -44,7 +44,7 @@ struct BenchTrainCommand: ParsableCommand {
     // Responses; for the softmax also its gradient, and the products that carry it to the queries and to the keys.
     let products: Double = variant == .sx ? 4 : 1
     try BenchResult(
-      kernel: "train", seconds: seconds, rows: rows, layout: layout,
+      kernel: "train", times: times, rows: rows, layout: layout,
       operations: 2 * products * values * Double(layout.codes),
       // Queries and the gradient from above in, rows and the gradient of the queries out.
       bytes: 16 * values, threads: timing.threads, more: [("variant", .string(variant.rawValue))]
