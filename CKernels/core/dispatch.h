@@ -69,6 +69,9 @@ typedef struct dpqi_kernels {
                         size_t stride);
     void (*decode_sum)(const dpqi_decoder *decoder, const int64_t *ids, const float *weights, size_t count, float *out);
 
+    /* Rounds count values to the 2-byte type. */
+    void (*narrow)(const float *values, size_t count, dpq_scalar type, uint16_t *out);
+
     /* Scores without decoding: what each codeword gives against a query, out[groups][codes] (products, or squared
      * distances; a query of NULL is all zeros), and the sum of a row's entries. Norms are left to the caller. */
     void (*score_tables)(const dpqi_decoder *decoder, const float *query, int distance, float *out);

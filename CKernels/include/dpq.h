@@ -222,6 +222,20 @@ enum {
 DPQ_API dpq_status dpq_table_lookup(const dpq_table *table, const int64_t *ids, size_t count, dpq_outside outside,
                                     float *out, size_t out_stride, dpq_error *error);
 
+/* Types of numbers. */
+typedef int32_t dpq_scalar;
+enum { DPQ_F32 = 0, DPQ_F16 = 1, DPQ_BF16 = 2, DPQ_F64 = 3 };
+
+/* Bytes of workspace for dpq_table_lookup_as. */
+DPQ_API size_t dpq_table_lookup_as_workspace_bytes(const dpq_table *table);
+
+/* dpq_table_lookup with values of 2 bytes: out[count][out_stride] holds float16 (DPQ_F16) or bfloat16 (DPQ_BF16) as
+ * `type` says, rounded to nearest even; beyond the range of float16 they are infinite. out is aligned to 2 bytes.
+ * Errors: RANGE, ARGUMENT (any other type among them), MEMORY (workspace too small). */
+DPQ_API dpq_status dpq_table_lookup_as(const dpq_table *table, const int64_t *ids, size_t count, dpq_outside outside,
+                                       dpq_scalar type, void *out, size_t out_stride, void *workspace,
+                                       size_t workspace_bytes, dpq_error *error);
+
 /* Rows [first, first + count), as dpq_table_lookup of those ids. Errors: RANGE, ARGUMENT. */
 DPQ_API dpq_status dpq_table_read(const dpq_table *table, uint64_t first, size_t count, float *out, size_t out_stride,
                                   dpq_error *error);

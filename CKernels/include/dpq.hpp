@@ -7,7 +7,7 @@
  *
  * What dpq.h says of ownership and threads holds here: every const member may be called from many threads at once, and
  * words point into the table. Members that return vectors allocate them; those that take `out` do not allocate, but for
- * the workspace of dot and neighbors. */
+ * the workspace of lookup_as, dot and neighbors. */
 #ifndef DPQ_HPP
 #define DPQ_HPP
 
@@ -128,6 +128,16 @@ class table {
         std::vector<float> out = floats(ids.size());
         lookup(ids.data(), ids.size(), out.data(), 0, rule);
         return out;
+    }
+
+    /* Rows ids[count] as float16 (DPQ_F16) or bfloat16 (DPQ_BF16) to out[count][stride]. */
+    void lookup_as(dpq_scalar type, const std::int64_t *ids, std::size_t count, std::uint16_t *out,
+                   std::size_t stride = 0, outside rule = outside::error) const {
+        std::vector<char> workspace(dpq_table_lookup_as_workspace_bytes(handle_));
+        dpq_error failure;
+        if (dpq_table_lookup_as(handle_, ids, count, static_cast<dpq_outside>(rule), type, out,
+                                stride_or_dimension(stride), workspace.data(), workspace.size(), &failure) != DPQ_OK)
+            raise(failure);
     }
 
     /* Rows [first, first + count) to out[count][stride]. */

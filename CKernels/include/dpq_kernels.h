@@ -55,9 +55,6 @@ DPQ_API void dpq_blas_single_thread(void);
 
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
 
-typedef int32_t dpq_scalar;
-enum { DPQ_F32 = 0, DPQ_F16 = 1, DPQ_BF16 = 2, DPQ_F64 = 3 };
-
 /* Bytes of one element: 4, 2, 2, 8; 0 for anything else. */
 DPQ_API size_t dpq_scalar_bytes(dpq_scalar type);
 

@@ -18,6 +18,7 @@
 #include "kernels/bitpack.h"
 #include "kernels/reconstruct.h"
 #include "kernels/score.h"
+#include "kernels/narrow.h"
 
 const dpqi_kernels DPQI_JOIN(dpqi_kernels, DPQI_LEVEL) = {
     .name = DPQI_STRING(DPQI_LEVEL),
@@ -26,6 +27,7 @@ const dpqi_kernels DPQI_JOIN(dpqi_kernels, DPQI_LEVEL) = {
     .unpack = DPQI_NAME(unpack),
     .decode_rows = DPQI_NAME(decode_rows),
     .decode_sum = DPQI_NAME(decode_sum),
+    .narrow = DPQI_NAME(narrow),
     .score_tables = DPQI_NAME(score_tables),
     .score_rows = DPQI_NAME(score_rows),
 #ifndef DPQ_RUNTIME_ONLY

@@ -9,8 +9,8 @@ enum { BLOCK = 256 };
 
 static int is_inside(const dpq_table *table, int64_t id) { return id >= 0 && (uint64_t)id < table->rows; }
 
-static dpq_status check_ids(const dpq_table *table, const int64_t *ids, size_t count, dpq_outside outside,
-                            dpq_error *error) {
+dpq_status dpqi_table_check_ids(const dpq_table *table, const int64_t *ids, size_t count, dpq_outside outside,
+                                dpq_error *error) {
     if (outside < DPQ_OUTSIDE_ERROR || outside > DPQ_OUTSIDE_LAST)
         return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "an unknown rule for ids outside the table");
     if (outside != DPQ_OUTSIDE_ERROR) return DPQ_OK;
@@ -25,7 +25,7 @@ dpq_status dpq_table_lookup(const dpq_table *table, const int64_t *ids, size_t c
                             size_t out_stride, dpq_error *error) {
     if (!table || (count && (!ids || !out)) || out_stride < table->dimension)
         return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "dpq_table_lookup: NULL, or out_stride below the dimension");
-    dpq_status status = check_ids(table, ids, count, outside, error);
+    dpq_status status = dpqi_table_check_ids(table, ids, count, outside, error);
     if (status) return status;
     const dpqi_kernels *kernels = dpqi_active();
     const dpqi_decoder *d = &table->tier.decoder;
@@ -97,7 +97,7 @@ dpq_status dpq_table_bag(const dpq_table *table, const int64_t *ids, size_t id_c
     if (mode != DPQ_BAG_SUM && (mode != DPQ_BAG_MEAN || weights))
         return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "dpq_table_bag: an unknown mode, or weights with a mean");
     dpq_status status = check_bags(offsets, bag_count, id_count, error);
-    if (!status) status = check_ids(table, ids, id_count, outside, error);
+    if (!status) status = dpqi_table_check_ids(table, ids, id_count, outside, error);
     if (status) return status;
     const dpqi_kernels *kernels = dpqi_active();
     const size_t dimension = (size_t)table->dimension;

@@ -36,6 +36,10 @@ struct dpq_table {
 /* Where the word of row `id` (< rows) lies, checked. Returns 0 where the offsets are damaged. */
 int dpqi_table_word_range(const dpq_table *table, uint64_t id, const uint8_t **out_start, size_t *out_bytes);
 
+/* Whether ids may be answered: the rule is known, and where it is DPQ_OUTSIDE_ERROR all are inside the table. */
+dpq_status dpqi_table_check_ids(const dpq_table *table, const int64_t *ids, size_t count, dpq_outside outside,
+                                dpq_error *error);
+
 /* Order of two words by their bytes: below, at or above 0. */
 int dpqi_word_compare(const uint8_t *a, size_t a_bytes, const uint8_t *b, size_t b_bytes);
 

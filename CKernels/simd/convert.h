@@ -29,6 +29,12 @@ static inline float dpqi_f16_to_f32(uint16_t half) {
     return sign ? -magnitude : magnitude;
 }
 
+static inline uint16_t dpqi_f32_to_bf16(float value) {
+    const uint32_t bits = dpqi_bits_of_float(value);
+    const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : rounded); /* a NaN stays one */
+}
+
 static inline uint16_t dpqi_f32_to_f16(float value) {
     const uint32_t bits = dpqi_bits_of_float(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
     if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00);

@@ -171,6 +171,64 @@ static void check_rows(const fixture *f, const dpq_table *table) {
     free(ids);
 }
 
+/* The 2-byte number nearest to a value, ties to the even one. */
+static uint16_t nearest_half(double value, dpq_scalar type) {
+    const int digits = type == DPQ_F16 ? 10 : 7, lowest = type == DPQ_F16 ? -14 : -126;
+    int exponent;
+    frexp(fabs(value), &exponent);
+    exponent = value == 0 || exponent - 1 < lowest ? lowest : exponent - 1;
+    /* Where the steps are 2^(exponent - digits), nearbyint rounds half to even; a carry runs into the exponent. */
+    const double steps = nearbyint(ldexp(fabs(value), digits - exponent));
+    const double magnitude = steps + (double)(exponent - lowest) * (1 << digits);
+    const uint16_t infinity = type == DPQ_F16 ? 0x7c00 : 0x7f80;
+    return (uint16_t)((magnitude < infinity ? (uint16_t)magnitude : infinity) | (signbit(value) ? 0x8000 : 0));
+}
+
+static void check_narrow(const fixture *f, const dpq_table *table) {
+    const layout *l = &f->layout;
+    const size_t count = l->rows + 60, stride = l->dimension + 3, bytes = dpq_table_lookup_as_workspace_bytes(table);
+    int64_t *ids = malloc(count * sizeof *ids);
+    float *wide = malloc(count * l->dimension * sizeof *wide);
+    uint16_t *out = malloc(count * stride * sizeof *out);
+    char *workspace = malloc(bytes);
+    dpq_error error;
+    for (size_t i = 0; i < count; i++) ids[i] = (int64_t)(i * 7 % (l->rows + 2)) - 1;
+    for (size_t i = 0; i < count * stride; i++) out[i] = 0x1234;
+    CHECK(dpq_table_lookup_as(table, ids, count, DPQ_OUTSIDE_ERROR, DPQ_F16, out, stride, workspace, bytes, &error) ==
+              DPQ_ERROR_RANGE,
+          "range");
+    CHECK(dpq_table_lookup_as(table, ids, count, DPQ_OUTSIDE_ZERO, DPQ_F16, out, stride, workspace, bytes - 1,
+                              &error) == DPQ_ERROR_MEMORY,
+          "workspace");
+    CHECK(dpq_table_lookup_as(table, ids, count, DPQ_OUTSIDE_ZERO, DPQ_F64, out, stride, workspace, bytes, &error) ==
+              DPQ_ERROR_ARGUMENT,
+          "type");
+    CHECK(dpq_table_lookup_as(table, ids, count, DPQ_OUTSIDE_ZERO, DPQ_F16, out, l->dimension - 1, workspace, bytes,
+                              &error) == DPQ_ERROR_ARGUMENT,
+          "stride");
+    for (size_t i = 0; i < count * stride; i++) CHECK(out[i] == 0x1234, "written in spite of the error");
+    for (dpq_outside outside = DPQ_OUTSIDE_ZERO; outside <= DPQ_OUTSIDE_LAST; outside++) {
+        CHECK(dpq_table_lookup(table, ids, count, outside, wide, l->dimension, &error) == DPQ_OK, "%s", error.message);
+        for (dpq_scalar type = DPQ_F16; type <= DPQ_BF16; type++) {
+            CHECK(dpq_table_lookup_as(table, ids, count, outside, type, out, stride, workspace, bytes, &error) ==
+                      DPQ_OK,
+                  "%s", error.message);
+            for (size_t i = 0; i < count; i++) {
+                for (size_t c = 0; c < l->dimension; c++) {
+                    const float value = wide[i * l->dimension + c];
+                    const uint16_t expected = nearest_half(value, type);
+                    CHECK(out[i * stride + c] == expected, "%g: %x, not %x", value, out[i * stride + c], expected);
+                }
+                CHECK(out[i * stride + l->dimension] == 0x1234, "written beyond a row");
+            }
+        }
+    }
+    free(ids);
+    free(wide);
+    free(out);
+    free(workspace);
+}
+
 static void check_bags(const fixture *f, const dpq_table *table) {
     const layout *l = &f->layout;
     enum { IDS = 700, BAGS = 9 };
@@ -373,6 +431,7 @@ static void check_layout(const layout *l, uint64_t seed) {
         check_description(&f, table);
         check_words(&f, table);
         check_rows(&f, table);
+        check_narrow(&f, table);
         check_bags(&f, table);
         check_queries(&f, table);
     }

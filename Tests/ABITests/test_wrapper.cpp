@@ -62,6 +62,16 @@ static void check_rows(const dpq::table &table) {
     check_refusal("read", DPQ_ERROR_RANGE, [&] { table.read(199, 2); });
     check_refusal("read", DPQ_ERROR_RANGE, [&] { table.read(1, SIZE_MAX); });
 
+    const std::int64_t twenty = 20;
+    std::vector<std::uint16_t> brief(d);
+    table.lookup_as(DPQ_BF16, &twenty, 1, brief.data());
+    for (std::size_t c = 0; c < d; c++) {
+        const std::uint32_t bits = std::uint32_t(brief[c]) << 16;
+        float value;
+        std::memcpy(&value, &bits, sizeof value);
+        CHECK(std::fabs(value - rows[c]) <= std::fabs(rows[c]) / 256, "column %zu", c);
+    }
+
     const std::vector<float> sums = table.sum_bags(ids, {0, 1, 1});
     CHECK(sums.size() == 3 * d, "bags");
     for (std::size_t c = 0; c < d; c++) {

@@ -53,6 +53,10 @@ def test_lookup_into_memory_of_the_caller(sample, table):
     assert np.array_equal(wide[:, 5:55], sample.rows[ids])
     assert (wide[:, :5] == -1).all() and (wide[:, 55:] == -1).all()
 
+    half = np.full((3, 60), -1, np.float16)
+    assert np.array_equal(table.lookup(ids, half[:, 5:55]), sample.rows[ids].astype(np.float16))
+    assert (half[:, :5] == -1).all() and (half[:, 55:] == -1).all()
+
     before = out.copy()
     with pytest.raises(dpq.RowError):
         table.lookup([0, 1, 300], out)

@@ -16,6 +16,7 @@ BAG = {"sum": 0, "mean": 1}
 SEARCH = {"cosine": 0, "dot": 1, "l2": 2}
 OPEN = {"map": 0, "read": 1, "large_pages": 2}
 METRIC = {0: "l2", 1: "cosine"}
+FLOAT16 = 1
 NOT_FOUND = 3
 
 
@@ -55,6 +56,11 @@ def _load() -> ctypes.CDLL:
         "table_find": (c_int32, [table, c_char_p, c_size_t, POINTER(c_int64), error]),
         "table_word": (c_int32, [table, c_int64, POINTER(c_void_p), out_size, error]),
         "table_lookup": (c_int32, [table, c_void_p, c_size_t, c_int32, c_void_p, c_size_t, error]),
+        "table_lookup_as_workspace_bytes": (c_size_t, [table]),
+        "table_lookup_as": (
+            c_int32,
+            [table, c_void_p, c_size_t, c_int32, c_int32, c_void_p, c_size_t, c_void_p, c_size_t, error],
+        ),
         "table_read": (c_int32, [table, c_uint64, c_size_t, c_void_p, c_size_t, error]),
         "table_bag": (
             c_int32,

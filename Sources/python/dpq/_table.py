@@ -55,18 +55,20 @@ def _floats(values: ArrayLike, name: str) -> Floats:
     return np.require(array, np.float32, "CA")
 
 
-def _output(out: Floats | None, shape: tuple[int, ...]) -> tuple[Floats, int]:
-    """Where results go, and the floats from one row to the next."""
+def _output(
+    out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.floating[Any]] = np.float32
+) -> tuple[NDArray[Any], int]:
+    """Where results go, and the values from one row to the next."""
     if out is None:
-        return np.empty(shape, np.float32), shape[-1] if shape else 1
-    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or out.shape != shape:
-        raise ArgumentError(f"out must be a float32 array of shape {shape}")
+        return np.empty(shape, dtype), shape[-1] if shape else 1
+    if not isinstance(out, np.ndarray) or out.dtype != dtype or out.shape != shape:
+        raise ArgumentError(f"out must be a {np.dtype(dtype)} array of shape {shape}")
     if not (out.flags.writeable and out.flags.aligned):
         raise ArgumentError("out must be writeable and aligned")
     if out.flags.c_contiguous:
         return out, shape[-1] if shape else 1
-    stride, rest = divmod(out.strides[0], 4)
-    if out.ndim == 2 and out.strides[1] == 4 and rest == 0 and stride >= shape[1]:
+    stride, rest = divmod(out.strides[0], out.itemsize)
+    if out.ndim == 2 and out.strides[1] == out.itemsize and rest == 0 and stride >= shape[1]:
         return out, stride
     raise ArgumentError("out must be contiguous, or two-dimensional with contiguous rows that ascend")
 
@@ -270,11 +272,14 @@ class Table:
             raise ValueError("a compressed table has no array to share: its rows are made when asked for")
         return self[:] if dtype is None else self[:].astype(dtype, copy=False)
 
-    def lookup(self, ids: ArrayLike, out: Floats | None = None, *, outside: Outside = "error") -> Floats:
+    def lookup(
+        self, ids: ArrayLike, out: NDArray[Any] | None = None, *, outside: Outside = "error"
+    ) -> NDArray[Any]:
         """Rows of ids of any shape: float32 of shape ids.shape + (dimension,).
 
-        `out` receives them where it is given: contiguous, or two-dimensional with rows apart from each other. An id
-        outside the table raises RowError before anything is written, or gives zeros, or the last row.
+        `out` receives them where it is given: contiguous, or two-dimensional with rows apart from each other, and
+        float32, or float16 to have them rounded. An id outside the table raises RowError before anything is written,
+        or gives zeros, or the last row.
 
         >>> table = dpq.open("words.dpq")
         >>> out = np.empty((3, 8), np.float32)
@@ -285,7 +290,16 @@ class Table:
         """
         rule = _choice("outside", outside, _library.OUTSIDE)
         where = _ids(ids)
-        result, stride = _output(out, where.shape + (self._dimension,))
+        shape = where.shape + (self._dimension,)
+        if getattr(out, "dtype", None) == np.float16:
+            result, stride = _output(out, shape, np.float16)
+            workspace = np.empty(library.dpq_table_lookup_as_workspace_bytes(self._open), np.uint8)
+            _library.call(
+                *("table_lookup_as", self._open, where.ctypes.data, where.size, rule, _library.FLOAT16),
+                *(result.ctypes.data, stride, workspace.ctypes.data, workspace.size),
+            )
+            return result
+        result, stride = _output(out, shape)
         _library.call(
             "table_lookup", self._open, where.ctypes.data, where.size, rule, result.ctypes.data, stride
         )
