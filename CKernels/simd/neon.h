@@ -35,6 +35,7 @@ static inline uint32_t vm_bits(vm m) {
     return vaddvq_u32(vandq_u32(m, vld1q_u32(weights)));
 }
 static inline vf vf_load_f16(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+static inline void vf_store_f16(uint16_t *p, vf a) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(a))); }
 static inline vf vf_load_bf16(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
 /* Transposes a 4 x 4 block: row[i] lane j becomes row[j] lane i. */
 static inline void vf_transpose(vf row[LANES]) {

@@ -39,6 +39,7 @@ static inline vf vf_load_f16(const uint16_t *p) {
     memcpy(&half, (const char *)p, sizeof half);
     return dpqi_f16_to_f32(half);
 }
+static inline void vf_store_f16(uint16_t *p, vf a) { *p = dpqi_f32_to_f16(a); } /* nearest even */
 static inline vf vf_load_bf16(const uint16_t *p) {
     uint16_t half;
     memcpy(&half, (const char *)p, sizeof half);
