@@ -56,6 +56,19 @@ import Testing
     }
   }
 
+  @Test(arguments: CompressionOptions.Method.allCases, [Metric.l2, .cosine])
+  func aTableOfZerosComesBack(_ method: CompressionOptions.Method, _ metric: Metric) throws {
+    let table = try Made.table([[Float]](repeating: [Float](repeating: 0, count: 6), count: 40))
+    let options = Made.options {
+      $0.method = method
+      $0.metric = metric
+      $0.codes = 4
+      $0.epochs = 2
+    }
+    let compression = try Compressor(options).compress(table)
+    #expect(compression.mse == 0 && compression.relativeError == 0)
+  }
+
   @Test(arguments: cases) func filesAreEqualAtAnyThreadCountAndHaveThePlannedBytes(_ test: Case) throws {
     let table = try Made.table(rows: test.rows, dimension: test.dimension, offset: test.offset, words: true)
     var files: [Data] = []

@@ -28,6 +28,17 @@ import Testing
     }
   }
 
+  @Test func goalsLargerThanTheTableStopAtTheTable() throws {
+    let table = try Made.table(rows: 600, dimension: 12)
+    for goal in [CompressionOptions.Goal.fileBytes(10_000_000), .ratio(0.1), .bitsPerDimension(100)] {
+      let plan = try Compressor(Made.options { $0.goal = goal }).plan(for: table)
+      #expect(plan.fileBytes <= table.tableBytes, "\(goal): \(plan.layout)")
+    }
+    // So small a table that every file is larger.
+    let tiny = try Made.table(rows: 4, dimension: 2)
+    #expect(try Compressor(Made.options { $0.goal = .ratio(0.01) }).plan(for: tiny).fileBytes > tiny.tableBytes)
+  }
+
   @Test func theSizeChosenIsTheSizeWritten() throws {
     var generator = DPQ.SeededGenerator(seed: 3)
     for _ in 0..<40 {

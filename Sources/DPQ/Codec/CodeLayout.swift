@@ -27,10 +27,11 @@ public struct CodeLayout: Sendable, Equatable, Hashable {
         .first { Self.isValid(groups: $0, dimension: dimension) }
       let above = stride(from: max(groups, 1), through: dimension, by: 1)
         .first { Self.isValid(groups: $0, dimension: dimension) }
-      let nearest = Set([below, above].compactMap { $0 }).sorted().map(String.init).joined(separator: " or ")
+      let fitting = Set([below, above].compactMap { $0 }).sorted()
+      let nearest = fitting.map(String.init).joined(separator: " or ")
       throw DPQError(
         .invalidArgument,
-        "dimension \(dimension) cannot be cut into \(groups) groups: the nearest that fit are \(nearest)"
+        "dimension \(dimension) cannot be cut into \(groups) groups: the nearest that \(fitting.count == 1 ? "fits is" : "fit are") \(nearest)"
       )
     }
     self.dimension = dimension

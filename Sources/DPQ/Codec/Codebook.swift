@@ -29,7 +29,8 @@ public struct Codebook: Sendable, Equatable {
     self.values = storage == .float32 ? values : values.map { Float(Float16($0)) }
     guard self.values.allSatisfy(\.isFinite) else {
       throw DPQError(
-        .invalidArgument, "a codeword is not finite as \(storage.rawValue): store the codebook as f32")
+        .invalidArgument,
+        "a codeword is not finite as \(storage.rawValue)" + (storage == .float16 ? ": store the codebook as f32" : ""))
     }
   }
 }

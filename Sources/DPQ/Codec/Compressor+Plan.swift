@@ -67,7 +67,10 @@ extension Compressor {
       limit =
         try bytes(table.tableBytes, dividedBy: 32 / bits, "\(bits) bits per dimension") + vocabularyBytes(of: table)
     }
-    let found = try candidates(for: table, limit: limit)
+    // More bytes than the plain table serve nobody, unless the table is so small that every file has more.
+    let plain = table.tableBytes + vocabularyBytes(of: table)
+    let sensible = limit > plain ? try? candidates(for: table, limit: plain) : nil
+    let found = if let sensible { sensible } else { try candidates(for: table, limit: limit) }
     let layout = found.count == 1 ? found[0] : try pilot(found, table)
     try checkSample(of: table, layout)
     return layout

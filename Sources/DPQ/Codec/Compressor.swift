@@ -55,6 +55,11 @@ public struct Compressor: Sendable {
     }
 
     let trained = try Trainer(options: options, layout: layout, training: training).run(progress)
+    // Input is finite, so a codeword can only fail to be where squares overflowed.
+    if !trained.codebook.allSatisfy(\.isFinite) {
+      let norms = try Rows(table).norms(threads: options.threads)
+      throw PreparedTable.tooLarge(norms.indices.max { norms[$0] < norms[$1] } ?? 0)
+    }
     let encodingStarted = Runtime.clock
 
     func report(_ fraction: Double, _ loss: Double?) throws(DPQError) {

@@ -37,7 +37,8 @@ public struct Evaluation: Sendable {
     guard model.rows == table.rows, model.dimension == table.dimension else {
       throw DPQError(
         .invalidArgument,
-        "\(model.rows) × \(model.dimension) values cannot be measured against \(table.rows) × \(table.dimension)")
+        "\(model.rows) × \(model.dimension) values cannot be measured against \(table.rows) × \(table.dimension): "
+          + "give the table they were made of")
     }
     guard samples >= 1 else { throw DPQError(.invalidArgument, "\(samples) sampled rows are not possible") }
     guard table.rows > 0 else { throw DPQError(.malformedInput, "the table has no rows") }

@@ -69,7 +69,8 @@ struct LayerTrainer {
   private func order(_ generator: inout SeededGenerator) -> [Int] {
     let count = training.rows.count
     let order = generator.permutation(count)
-    guard let weights = training.weights else { return order }
+    // Where nothing weighs anything, as when all rows are zeros and the metric is cosine, any order will do.
+    guard let weights = training.weights, training.totalWeight > 0 else { return order }
     // Systematic sampling: equally spaced marks on the line of cumulated weights.
     let spacing = training.totalWeight / Double(count)
     var mark = generator.uniform() * spacing

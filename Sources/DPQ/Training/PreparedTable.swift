@@ -17,6 +17,7 @@ struct PreparedTable: Sendable {
       return
     }
     let norms = try Rows(table).norms(threads: options.threads)
+    if let row = norms.firstIndex(of: .infinity) { throw Self.tooLarge(row) }
     let factors = try MemoryRegion.copy(of: norms.map { $0 > 0 ? 1 / $0 : 0 })
     self.norms = norms
     rows = Rows(table, factors: factors)
@@ -26,6 +27,12 @@ struct PreparedTable: Sendable {
     }
     let given = options.weights
     weights = norms.indices.map { norms[$0] > 0 ? (given?[$0] ?? 1) : 0 }
+  }
+
+  /// What to say of a row whose squares or length are beyond float32.
+  static func tooLarge(_ row: Int) -> DPQError {
+    DPQError(
+      .malformedInput, "its values are too large to compute with in float32: scale the table down", .init(row: row))
   }
 
   /// All rows.
