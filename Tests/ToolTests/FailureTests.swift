@@ -165,6 +165,48 @@ import Testing
     try Tool.fail(64, "input", ["convert", "table.txt", "./table.txt", "--force", "--format", "glove"], in: folder)
   }
 
+  @Test func placesWhereNoFileCanStandAreRefusedFirst() throws {
+    // The input is bad, too: the output is looked at before it is read.
+    try folder.write("not a table\n", "bad")
+    try Tool.fail(73, "name", ["compress", "bad", "-o", String(repeating: "x", count: 300)], in: folder)
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path("link.dpq").path, withDestinationPath: "absent.dpq")
+    try Tool.fail(73, "link", ["compress", "bad", "-o", "link.dpq"], in: folder)
+    try Tool.fail(73, "link", ["compress", "bad", "-o", "link.dpq", "--force"], in: folder)
+  }
+
+  @Test func theLimitOfFileSizesIsAnErrorOfWriting() throws {
+    try folder.write(Sample(rows: 4000, dimension: 8).npy, "table.npy")
+    let outcome = try Tool.limited("ulimit -f 8", "convert", "table.npy", "out.fbin", in: folder)
+    #expect(outcome.status == 74, "\(outcome)")
+    #expect(outcome.errors.hasPrefix("dpq: error: out.fbin: ") && outcome.errors.count { $0 == "\n" } == 1)
+    #expect(!folder.exists("out.fbin"))
+  }
+
+  @Test func tablesTooLargeForFloat32NameTheRow() throws {
+    var values = sample.values
+    values[17 * 8 + 3] = 3e30
+    try folder.write(Sample.npy(shape: "(300, 8)", values: values), "table.npy")
+    for method in ["kmeans", "vq"] {
+      try Tool.fail(
+        65, "table.npy, row 17: ", ["compress", "table.npy", "-o", "out.dpq", "--codes", "16", "--method", method],
+        in: folder)
+    }
+    // Alone each value is a float32, together their length is none.
+    for i in 0..<8 { values[17 * 8 + i] = 3e38 }
+    try folder.write(Sample.npy(shape: "(300, 8)", values: values), "table.npy")
+    try Tool.fail(65, "row 17", ["compress", "table.npy", "-o", "out.dpq", "--metric", "cosine"], in: folder)
+  }
+
+  @Test func negativeNumbersAreNamed() throws {
+    try folder.write(sample.gloveText, "table.txt")
+    for option in ["--groups", "--codes", "--ratio", "--target-size", "--epochs", "--sample", "--seed", "--threads"] {
+      let outcome = try Tool.fail(64, option, ["compress", "table.txt", "-o", "out.dpq", option, "-3"], in: folder)
+      #expect(!outcome.errors.contains("missing"), "\(outcome.errors)")
+    }
+    try Tool.fail(64, "-1", ["get", "table.txt", "--ids", "-1"], in: folder)
+  }
+
   @Test func commandsForCompressedTablesRefusePlainOnes() throws {
     try folder.write(sample.gloveText, "table.txt")
     try folder.write(sample.npy, "table.npy")

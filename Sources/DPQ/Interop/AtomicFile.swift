@@ -30,6 +30,9 @@ struct AtomicFile: ~Copyable {
   init(path: String, replacing: Bool) throws(DPQError) {
     var status = stat()
     let exists = stat(path, &status) == 0
+    if !exists, errno == ENAMETOOLONG || errno == ELOOP {
+      throw DPQError(.cannotCreateOutput, "cannot be created: \(SystemCall.text())", .init(file: path))
+    }
     let kind = status.st_mode & S_IFMT
     var file = path
     if exists {

@@ -24,18 +24,22 @@ struct CompressCommand: ParsableCommand {
 
   @Option(help: "How codebooks are learned: product quantization, or the DPQ layer trained on top of it.")
   var method: CompressionOptions.Method = .kmeans
-  @Option(help: ArgumentHelp("Groups a row is cut into.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Groups a row is cut into.", valueName: "n"))
   var groups: Int?
-  @Option(help: ArgumentHelp("Codewords of a group, 2 to 65536.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Codewords of a group, 2 to 65536.", valueName: "n"))
   var codes: Int?
   @Flag(help: "One codebook for all groups.")
   var shared = false
-  @Option(help: ArgumentHelp("Largest file, vocabulary included: 25MB, 400kB, 1GiB.", valueName: "size"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Largest file, vocabulary included: 25MB, 400kB, 1GiB.", valueName: "size"))
   var targetSize: ByteSize?
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Smallest ratio of the float32 table to the file without its vocabulary.", valueName: "x"))
   var ratio: Double?
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Most bits of the file, without its vocabulary, a value of the table.", valueName: "x"))
   var bitsPerDimension: Double?
 
@@ -48,16 +52,18 @@ struct CompressCommand: ParsableCommand {
   var weights: String?
   @Option(help: ArgumentHelp("Type codewords are stored in.", valueName: "type"))
   var codebookType: Codebook.Storage = .float32
-  @Option(help: ArgumentHelp("Passes over the training rows.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Passes over the training rows.", valueName: "n"))
   var epochs: Int?
-  @Option(help: ArgumentHelp("Rows to train on, drawn evenly; all by default.", valueName: "n"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Rows to train on, drawn evenly; all by default.", valueName: "n"))
   var sample: Int?
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Memory to use beside the table; training rows are sampled to fit: 4GB.", valueName: "size"))
   var memory: ByteSize?
   @Option(help: "What vq and sx start from.")
   var start: CompressionOptions.Start = .kmeans
-  @Option(help: ArgumentHelp("Seed of every random choice.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of every random choice.", valueName: "n"))
   var seed: UInt64 = CompressionOptions().seed
 
   @OptionGroup var reading: ReadingArguments
@@ -89,12 +95,19 @@ struct CompressCommand: ParsableCommand {
     let readSeconds = Runtime.clock - start
     if dryRun { return try printPlan(compressor.plan(for: table)) }
 
-    let result = try compressor.compress(table) { progress in
-      var details = progress.loss.map { "loss \(Format.significant($0, 4))  " } ?? ""
-      details += "codes \(progress.codesInUse)/\(progress.codesTotal)"
-      if progress.phase == .train { details = "epoch \(progress.epoch)/\(progress.epochs)  " + details }
-      bar.update(progress.phase.rawValue, fraction: progress.fraction, details: details)
-      return true
+    let result: Compression
+    do throws(DPQError) {
+      result = try compressor.compress(table) { progress in
+        var details = progress.loss.map { "loss \(Format.significant($0, 4))  " } ?? ""
+        details += "codes \(progress.codesInUse)/\(progress.codesTotal)"
+        if progress.phase == .train { details = "epoch \(progress.epoch)/\(progress.epochs)  " + details }
+        bar.update(progress.phase.rawValue, fraction: progress.fraction, details: details)
+        return true
+      }
+    } catch {
+      var error = error
+      if error.context.row != nil { error.context.file = input }
+      throw error
     }
     bar.update("write", fraction: 1)
     let writeStart = Runtime.clock

@@ -15,11 +15,13 @@ struct EvalCommand: ParsableCommand {
   var model: String
   @Option(help: ArgumentHelp("Original table.", valueName: "table"), completion: .file())
   var against: String
-  @Option(help: ArgumentHelp("Exit with status 2 where the relative error is larger.", valueName: "x"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Exit with status 2 where the relative error is larger.", valueName: "x"))
   var maxRelativeError: Double?
-  @Option(help: ArgumentHelp("Rows sampled for recall_at_10.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Rows sampled for recall_at_10.", valueName: "n"))
   var samples = 1000
-  @Option(help: ArgumentHelp("Seed of the sample.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the sample.", valueName: "n"))
   var seed: UInt64 = CompressionOptions().seed
 
   @OptionGroup var reading: ReadingArguments
@@ -36,23 +38,27 @@ struct EvalCommand: ParsableCommand {
   func run() throws {
     let original = try reading.read(against, threads: threading.threads)
     // The reading options speak of plain tables, whichever of the two they are.
+    let table: AnyTable =
+      CompressedFile.isCompressed(model)
+      ? .compressed(try CompressedTable(path: model)) : .plain(try reading.read(model, threads: threading.threads))
     let result: Evaluation
-    if CompressedFile.isCompressed(model) {
+    switch table {
+    case .compressed(let table):
       result = try Evaluation.measure(
-        CompressedTable(path: model), against: original, samples: samples, seed: seed, threads: threading.threads)
-    } else {
+        table, against: original, samples: samples, seed: seed, threads: threading.threads)
+    case .plain(let table):
       result = try Evaluation.measure(
-        reading.read(model, threads: threading.threads), against: original, samples: samples, seed: seed,
-        threads: threading.threads)
+        table, against: original, samples: samples, seed: seed, threads: threading.threads)
     }
-    try report.print(json(result, words: original.vocabulary), text(result, words: original.vocabulary))
+    let words = result.worstRows.map { original.vocabulary?[$0.id] ?? table.word($0.id) }
+    try report.print(json(result, words: words), text(result, words: words))
     if let limit = maxRelativeError, !(result.relativeError <= limit) {
       throw GateMissed(
         message: "the relative error is \(Format.significant(result.relativeError, 6)), allowed are \(limit)")
     }
   }
 
-  private func json(_ result: Evaluation, words: Vocabulary?) -> JSON {
+  private func json(_ result: Evaluation, words: [String?]) -> JSON {
     .object([
       ("mse", .double(result.mse)), ("relative_error", .double(result.relativeError)),
       ("cosine_mean", .double(result.cosineMean)), ("cosine_p1", .double(result.cosineP1)),
@@ -60,9 +66,9 @@ struct EvalCommand: ParsableCommand {
       (
         "worst_rows",
         .array(
-          result.worstRows.map { row in
+          zip(result.worstRows, words).map { row, word in
             .object([
-              ("id", .integer(row.id)), ("word", words.map { .string($0[row.id]) } ?? .null),
+              ("id", .integer(row.id)), ("word", word.map(JSON.string) ?? .null),
               ("relative_error", .double(row.relativeError)),
             ])
           })
@@ -70,7 +76,7 @@ struct EvalCommand: ParsableCommand {
     ])
   }
 
-  private func text(_ result: Evaluation, words: Vocabulary?) -> String {
+  private func text(_ result: Evaluation, words: [String?]) -> String {
     Format.pairs([
       ("mse", Format.significant(result.mse, 5)),
       ("relative error", Format.significant(result.relativeError, 5)),
@@ -80,8 +86,8 @@ struct EvalCommand: ParsableCommand {
     ])
       + "worst rows by relative error\n"
       + Format.table(
-        result.worstRows.map { row in
-          ["  " + ((words?[row.id]).map(Format.printable) ?? String(row.id)), Format.fixed(row.relativeError, 4)]
+        zip(result.worstRows, words).map { row, word in
+          ["  " + (word.map(Format.printable) ?? String(row.id)), Format.fixed(row.relativeError, 4)]
         })
   }
 }

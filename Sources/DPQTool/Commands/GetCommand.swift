@@ -12,7 +12,9 @@ struct GetCommand: ParsableCommand {
   var model: String
   @Argument(help: "Words to look up.")
   var words: [String] = []
-  @Option(help: ArgumentHelp("Row numbers, from 0, with commas between.", valueName: "3,14"), transform: RowList.init)
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Row numbers, from 0, with commas between.", valueName: "3,14"),
+    transform: RowList.init)
   var ids = RowList()
 
   @OptionGroup var reading: ReadingArguments

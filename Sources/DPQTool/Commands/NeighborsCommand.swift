@@ -15,9 +15,11 @@ struct NeighborsCommand: ParsableCommand {
   var model: String
   @Argument(help: "Word to start from.")
   var word: String?
-  @Option(help: ArgumentHelp("Row to start from, instead of a word.", valueName: "row"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Row to start from, instead of a word.", valueName: "row"))
   var id: Int?
-  @Option(name: [.customShort("k"), .customLong("count")], help: ArgumentHelp("How many to print.", valueName: "n"))
+  @Option(
+    name: [.customShort("k"), .customLong("count")], parsing: .unconditional,
+    help: ArgumentHelp("How many to print.", valueName: "n"))
   var count = 10
   @Option(help: "How rows are compared.")
   var metric: Similarity = .cosine

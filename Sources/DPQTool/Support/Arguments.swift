@@ -91,6 +91,7 @@ struct ReportArguments: ParsableArguments {
 /// How many threads work.
 struct ThreadArguments: ParsableArguments {
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Threads to use; 0 for all processors. Results do not depend on it.", valueName: "n"))
   var threads = 0
 

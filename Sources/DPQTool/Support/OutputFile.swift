@@ -28,6 +28,10 @@ enum OutputFile {
       // Devices and pipes are written straight away.
       guard kind == S_IFREG else { return }
       guard replacing else { throw DPQError(.cannotCreateOutput, "exists: --force replaces it", place) }
+    } else if errno == ENAMETOOLONG || errno == ELOOP {
+      throw DPQError(.cannotCreateOutput, "cannot be created: \(String(cString: strerror(errno)))", place)
+    } else if lstat(path, &existing) == 0 {
+      throw DPQError(.cannotCreateOutput, "is a link to a file that is not there: name that file, or remove it", place)
     }
     let folder = path.lastIndex(of: "/").map { String(path[..<$0]) + "/" } ?? "."
     guard access(folder, W_OK | X_OK) == 0 else {

@@ -27,5 +27,7 @@ enum Signals {
     sigprocmask(SIG_UNBLOCK, &interrupting, nil)
     // `dpq get … | head` ends quietly even under a parent that ignores SIGPIPE.
     signal(SIGPIPE, SIG_DFL)
+    // A file beyond the size that is allowed becomes an error of writing.
+    signal(SIGXFSZ, SIG_IGN)
   }
 }

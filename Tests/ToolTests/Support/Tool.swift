@@ -32,9 +32,18 @@ enum Tool {
     return folder.appendingPathComponent("dpq")
   }()
 
+  /// Runs `dpq` in a shell of its own, after a command that sets limits.
+  static func limited(_ limit: String, _ arguments: String..., in folder: Folder) throws -> Outcome {
+    try start(
+      ["-c", limit + "; exec \"$0\" \"$@\"", executable.path] + arguments, in: folder,
+      executable: URL(fileURLWithPath: "/bin/sh")
+    ).finish()
+  }
+
   /// Starts `dpq` with its output going to files, so that no pipe can fill up.
   static func start(
-    _ arguments: [String], in folder: Folder, input: Data? = nil, environment: [String: String] = [:]
+    _ arguments: [String], in folder: Folder, input: Data? = nil, environment: [String: String] = [:],
+    executable: URL = executable
   ) throws -> (process: Process, finish: () throws -> Outcome) {
     let name = ".run-\(UUID().uuidString)"
     let paths = ["out", "err", "in"].map { folder.logs.appendingPathComponent(name + "." + $0) }
