@@ -53,7 +53,7 @@ func testOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 // MARK: - plain tables
 
 /// Rows longer than this are honest in a table without rows or with a shared codebook, and would only cost time.
-private let longestRow = 1 << 16
+private let longestRow = 1 << 12
 
 private func useTable(_ bytes: UnsafeBufferPointer<UInt8>, _ hash: UInt64) {
   let options = TableReadOptions(
@@ -64,8 +64,8 @@ private func useTable(_ bytes: UnsafeBufferPointer<UInt8>, _ hash: UInt64) {
     useRows(table)
     if hash / 9 % 16 == 0 { checkRoundTrip(table) }
   }
-  // The same bytes from a stream make the same table.
-  if hash / 9 % 4 == 1 {
+  // The same bytes from a stream make the same table, unless they are a stream already: only one is undone.
+  if hash / 9 % 4 == 1 && !isCompressed(bytes) {
     let packed = gzip(bytes)
     packed.withUnsafeBufferPointer { fill(other, $0) }
     let streamed = try? EmbeddingTable.read(path(other), options: options)
@@ -103,16 +103,15 @@ private func checkSame(_ left: EmbeddingTable, _ right: EmbeddingTable) {
   }
 }
 
-/// What is written is read back; a format may refuse words it cannot hold.
+/// What is written is read back.
 private func checkRoundTrip(_ table: EmbeddingTable) {
-  guard table.rows > 0, table.rows * table.dimension <= longestRow else { return }
+  guard table.rows * table.dimension <= longestRow else { return }
   let file = "/tmp/dpq-fuzz-\(getpid())"
   defer { unlink(file) }
-  for format in [TableFormat.npy, .word2vecBinary, .word2vecText] where format == .npy || table.vocabulary != nil {
-    guard (try? table.write(to: file, format: format, replacing: true)) != nil else { continue }
-    let again = try? EmbeddingTable.read(file, options: .init(duplicates: .last, nonFinite: .zero, threads: 1))
-    precondition(again?.dimension == table.dimension && again!.rows <= table.rows)
-  }
+  // Formats with words are not compared: those of a few bytes may look like another format.
+  precondition((try? table.write(to: file, format: .npy, replacing: true)) != nil)
+  let again = try? EmbeddingTable.read(file, options: .init(nonFinite: .zero, threads: 1))
+  precondition(again?.dimension == table.dimension && again?.rows == table.rows)
 }
 
 // MARK: - words and weights
@@ -200,6 +199,13 @@ private func path(_ descriptor: Int32) -> String { "/proc/self/fd/\(descriptor)"
 private func fill(_ descriptor: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
   precondition(ftruncate(descriptor, 0) == 0)
   precondition(pwrite(descriptor, bytes.baseAddress, bytes.count, 0) == bytes.count)
+}
+
+/// Whether the input starts like gzip, zstd or a skippable frame of zstd.
+private func isCompressed(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+  let skippable: [UInt8] = [0x2A, 0x4D, 0x18]
+  return bytes.starts(with: [0x1F, 0x8B, 0x08]) || bytes.starts(with: [0x28, 0xB5, 0x2F, 0xFD])
+    || bytes.dropFirst().starts(with: skippable)
 }
 
 private func gzip(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
