@@ -5,6 +5,7 @@ extension CompressedModel {
   ///
   /// - Throws: `cannotCreateOutput` where the folder cannot be written, or the file exists and `replacing` is false;
   ///   `inputOutput` where writing fails.
+  @discardableResult
   public func write(to path: String, replacing: Bool = false) throws(DPQError) -> Int {
     let shape = shape
     let tensors = shape.tensors.map { data(of: $0.name) }
