@@ -1,12 +1,47 @@
 /* Codes of any width between 1 and 16 bits, packed least significant bit first. */
 
-/* Codes are unpacked in runs of this many: a multiple of 8, so that every run starts at a whole byte. */
-#define DPQI_CODE_RUN 64
+/* Eight codes of b bits are b bytes: they are read as one or two words and spread by halves, each step moving the upper
+ * half of every field to where its twice as wide field begins. */
+typedef struct code_spread {
+    unsigned shift[3];
+    uint64_t low[3]; /* the lower halves; the upper ones lie beside them, as far as a field is wide */
+} code_spread;
 
-/* The `count` codes packed from `packed` on. Touches ceil(count * bits / 8) bytes and no more. */
-static inline void unpack_run(const uint8_t *packed, size_t count, size_t bits, uint16_t *restrict out) {
+static inline code_spread spread_of(size_t bits) {
+    const uint64_t one = ((uint64_t)1 << bits) - 1, two = ((uint64_t)1 << 2 * bits) - 1;
+    if (bits > 8)
+        return (code_spread){{(unsigned)(32 - 2 * bits), (unsigned)(16 - bits), 0}, {two, one | one << 32, 0}};
+    const uint64_t four = ((uint64_t)1 << 4 * bits) - 1;
+    return (code_spread){{(unsigned)(32 - 4 * bits), (unsigned)(16 - 2 * bits), (unsigned)(8 - bits)},
+                         {four, two | two << 32, one * 0x0001000100010001u}};
+}
+
+static inline uint64_t spread_bytes(code_spread s, uint64_t word) {
+    word = (word & s.low[0]) | (word << s.shift[0] & s.low[0] << 32);
+    word = (word & s.low[1]) | (word << s.shift[1] & s.low[1] << 16);
+    return (word & s.low[2]) | (word << s.shift[2] & s.low[2] << 8);
+}
+
+static inline uint64_t spread_pairs(code_spread s, uint64_t word) {
+    word = (word & s.low[0]) | (word << s.shift[0] & s.low[0] << 32);
+    return (word & s.low[1]) | (word << s.shift[1] & s.low[1] << 16);
+}
+
+static inline uint64_t load_word(const uint8_t *packed, size_t bytes) {
+    uint64_t word = 0;
+    if (bytes >= 8) {
+        memcpy(&word, packed, 8);
+        return word;
+    }
+    for (size_t i = 0; i < bytes; i++) word |= (uint64_t)packed[i] << 8 * i;
+    return word;
+}
+
+/* The `count` codes of at most 8 bits packed from `packed` on, a byte each. Touches ceil(count * bits / 8) bytes of
+ * `packed` and `count` of `out`, no more. */
+static void unpack_bytes(const uint8_t *packed, size_t count, size_t bits, size_t codes, uint8_t *restrict out) {
     if (bits == 8) {
-        for (size_t i = 0; i < count; i++) out[i] = packed[i];
+        memcpy(out, packed, count);
     } else if (bits == 4) {
         const size_t pairs = count / 2;
         for (size_t i = 0; i < pairs; i++) {
@@ -15,47 +50,67 @@ static inline void unpack_run(const uint8_t *packed, size_t count, size_t bits, 
         }
         if (count & 1) out[count - 1] = packed[pairs] & 15;
     } else {
-        const uint32_t mask = (1u << bits) - 1;
-        uint32_t window = 0;
-        size_t held = 0;
-        for (size_t i = 0; i < count; i++) {
-            while (held < bits) {
-                window |= (uint32_t)*packed++ << held;
-                held += 8;
-            }
-            out[i] = (uint16_t)(window & mask);
-            window >>= bits;
-            held -= bits;
+        const code_spread spread = spread_of(bits);
+        const uint8_t *end = packed + (count * bits + 7) / 8;
+        size_t i = 0;
+        for (; i + 8 <= count; i += 8, packed += bits) {
+            const uint64_t word = spread_bytes(spread, load_word(packed, (size_t)(end - packed)));
+            memcpy(out + i, &word, 8);
+        }
+        if (i < count) {
+            const uint64_t word = spread_bytes(spread, load_word(packed, (size_t)(end - packed)));
+            for (size_t k = i; k < count; k++) out[k] = (uint8_t)(word >> 8 * (k - i));
         }
     }
+    if (codes != (size_t)1 << bits)
+        for (size_t i = 0; i < count; i++) out[i] = out[i] < codes ? out[i] : (uint8_t)(codes - 1);
 }
 
-/* Brings stored codes that no codeword answers to down to the last one. */
-static inline void clamp_run(uint16_t *values, size_t count, size_t codes) {
-    const uint16_t last = (uint16_t)(codes - 1);
-    for (size_t i = 0; i < count; i++) values[i] = values[i] < last ? values[i] : last;
+/* The same of codes of 9 to 16 bits, two bytes each. */
+static void unpack_pairs(const uint8_t *packed, size_t count, size_t bits, size_t codes, uint16_t *restrict out) {
+    const code_spread spread = spread_of(bits);
+    const uint8_t *end = packed + (count * bits + 7) / 8;
+    /* Four codes end at half a byte where `bits` is odd. */
+    for (size_t i = 0; i < count; i += 4) {
+        const size_t bit = i * bits, at = bit / 8;
+        const uint64_t word = spread_pairs(spread, load_word(packed + at, (size_t)(end - packed) - at) >> bit % 8);
+        if (i + 4 <= count)
+            memcpy(out + i, &word, 8);
+        else
+            for (size_t k = i; k < count; k++) out[k] = (uint16_t)(word >> 16 * (k - i));
+    }
+    if (codes != (size_t)1 << bits)
+        for (size_t i = 0; i < count; i++) out[i] = out[i] < codes ? out[i] : (uint16_t)(codes - 1);
 }
 
-/* The codes of groups [start, start + count) of a row, clamped; start is a multiple of DPQI_CODE_RUN. */
-static inline void row_codes(const uint8_t *row, size_t start, size_t count, size_t bits, size_t codes, uint16_t *out) {
-    unpack_run(row + start / 8 * bits, count, bits, out);
-    if (codes != (size_t)1 << bits) clamp_run(out, count, codes);
+/* Codes of a row are looked at in runs of this many: a multiple of 8, so that every run starts at a whole byte. */
+#define DPQI_CODE_RUN 128
+
+typedef union code_run {
+    uint8_t bytes[DPQI_CODE_RUN];
+    uint16_t pairs[DPQI_CODE_RUN];
+} code_run;
+
+/* The codes of groups [start, start + count) of a row, clamped to those that there are: bytes up to 8 bits, else
+ * pairs of bytes; start is a multiple of DPQI_CODE_RUN. Where the row has them as they are, they are not copied. */
+static inline const void *codes_of(const uint8_t *row, size_t start, size_t count, size_t bits, size_t codes,
+                                   code_run *scratch) {
+    const uint8_t *packed = row + start / 8 * bits;
+    if (codes == 256) return packed;
+    if (bits <= 8)
+        unpack_bytes(packed, count, bits, codes, scratch->bytes);
+    else
+        unpack_pairs(packed, count, bits, codes, scratch->pairs);
+    return scratch;
 }
 
 static void DPQI_NAME(unpack)(size_t groups, size_t bits, size_t codes, const uint8_t *packed, size_t rows, void *out) {
     const size_t row_bytes = (groups * bits + 7) / 8;
-    uint16_t run[DPQI_CODE_RUN];
     for (size_t r = 0; r < rows; r++) {
-        for (size_t start = 0; start < groups; start += DPQI_CODE_RUN) {
-            const size_t count = groups - start < DPQI_CODE_RUN ? groups - start : DPQI_CODE_RUN;
-            row_codes(packed + r * row_bytes, start, count, bits, codes, run);
-            if (bits > 8) {
-                memcpy((uint16_t *)out + r * groups + start, run, count * sizeof *run);
-            } else {
-                uint8_t *target = (uint8_t *)out + r * groups + start;
-                for (size_t i = 0; i < count; i++) target[i] = (uint8_t)run[i];
-            }
-        }
+        if (bits <= 8)
+            unpack_bytes(packed + r * row_bytes, groups, bits, codes, (uint8_t *)out + r * groups);
+        else
+            unpack_pairs(packed + r * row_bytes, groups, bits, codes, (uint16_t *)out + r * groups);
     }
 }
 

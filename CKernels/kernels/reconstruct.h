@@ -3,59 +3,98 @@
 /* Rows whose codes are fetched ahead when rows are asked for in any order: enough to hide a miss in memory. */
 #define DPQI_ROWS_AHEAD 16
 
+/* Outputs from this many bytes on go past the caches, since reading a line only to overwrite it halves the speed.
+ * Below, who reads the rows next finds them in the cache. */
+#define DPQI_STREAMED_BYTES ((size_t)16 << 20)
+
+/* Values that are gathered on the stack, some rows of all but the longest. */
+#define ROW_BUFFER 4096
+
 /* Codewords are copied in whole vectors of this many values: the excess lands in the slot of the next group, which is
  * written afterwards. A width of 1, 2 or 4 is a vector of its own. */
 static inline size_t copied_width(size_t width) { return width <= 2 ? width : width <= 4 ? 4 : (width + 7) / 8 * 8; }
 
-/* Copies `count` codewords; `copied`, where known at compile time, makes each copy a few moves. */
+/* Most values copied beyond a codeword. */
+#define COPIED_EXCESS 7
+
+static inline size_t code_at(const void *codes, int wide, size_t i) {
+    return wide ? ((const uint16_t *)codes)[i] : ((const uint8_t *)codes)[i];
+}
+
+/* Copies `count` codewords; `copied` and `wide`, known at compile time, make each copy a few moves. */
 static inline __attribute__((always_inline)) void copy_codewords(const float *codebook, size_t stride, size_t width,
-                                                                 size_t copied, const uint16_t *codes, size_t count,
-                                                                 float *out) {
-    for (size_t i = 0; i < count; i++) {
-        const float *from = codebook + i * stride + codes[i] * width;
-        float *to = out + i * width;
-        if (copied <= 8) {
-            memcpy(to, from, copied * sizeof *to);
+                                                                 size_t copied, int wide, const void *codes,
+                                                                 size_t count, float *out) {
+    for (size_t i = 0; i < count; i++, codebook += stride, out += width) {
+        const float *from = codebook + code_at(codes, wide, i) * width;
+        if (copied <= 4) {
+            memcpy(out, from, copied * sizeof *out);
         } else {
-            for (size_t c = 0; c < copied; c += 8) memcpy(to + c, from + c, 8 * sizeof *to);
+            size_t c = 0;
+            for (; c + 16 <= copied; c += 16) copy16(out + c, from + c);
+            if (copied & 8) copy8(out + c, from + c);
         }
     }
 }
 
-static void copy_run(const float *codebook, size_t stride, size_t width, const uint16_t *codes, size_t count,
-                     float *out) {
-    switch (copied_width(width)) {
-    case 1:
-        copy_codewords(codebook, stride, 1, 1, codes, count, out);
-        break;
-    case 2:
-        copy_codewords(codebook, stride, 2, 2, codes, count, out);
-        break;
-    case 4:
-        copy_codewords(codebook, stride, width, 4, codes, count, out);
-        break;
-    case 8:
-        copy_codewords(codebook, stride, width, 8, codes, count, out);
-        break;
-    case 16:
-        copy_codewords(codebook, stride, width, 16, codes, count, out);
-        break;
-    case 24:
-        copy_codewords(codebook, stride, width, 24, codes, count, out);
-        break;
-    default:
-        copy_codewords(codebook, stride, width, copied_width(width), codes, count, out);
-        break;
+/* One way of copying, chosen once for all rows. */
+typedef struct copier {
+    void (*copy)(const float *codebook, size_t stride, size_t width, const void *codes, size_t count, float *out);
+} copier;
+
+#define COPIER_ARGUMENTS const float *codebook, size_t stride, size_t width, const void *codes, size_t count, float *out
+static void copy_1(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 1, 0, codes, count, out); }
+static void copy_2(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 2, 0, codes, count, out); }
+static void copy_4(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 4, 0, codes, count, out); }
+static void copy_8(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 8, 0, codes, count, out); }
+static void copy_16(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 16, 0, codes, count, out); }
+static void copy_24(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 24, 0, codes, count, out); }
+static void copy_32(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 32, 0, codes, count, out); }
+static void copy_any(COPIER_ARGUMENTS) {
+    copy_codewords(codebook, stride, width, copied_width(width), 0, codes, count, out);
+}
+static void copy_wide_4(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 4, 1, codes, count, out); }
+static void copy_wide_8(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 8, 1, codes, count, out); }
+static void copy_wide_any(COPIER_ARGUMENTS) {
+    copy_codewords(codebook, stride, width, copied_width(width), 1, codes, count, out);
+}
+#undef COPIER_ARGUMENTS
+
+static copier copier_of(const dpqi_decoder *d) {
+    const size_t copied = copied_width(d->width);
+    if (d->bits > 8) return (copier){copied == 4 ? copy_wide_4 : copied == 8 ? copy_wide_8 : copy_wide_any};
+    switch (copied) {
+    case 1: return (copier){copy_1};
+    case 2: return (copier){copy_2};
+    case 4: return (copier){copy_4};
+    case 8: return (copier){copy_8};
+    case 16: return (copier){copy_16};
+    case 24: return (copier){copy_24};
+    case 32: return (copier){copy_32};
+    default: return (copier){copy_any};
     }
 }
 
-/* How many leading groups may be copied in whole vectors: those that end, excess included, inside the row they write
- * and inside the memory they read. Never the last group unless it fits exactly: an overlapping copy there would write
- * into the row after it, which another thread may own. */
-static inline size_t whole_groups(const dpqi_decoder *d) {
+/* Copies exactly `count` values. */
+static inline void copy_exactly(float *to, const float *from, size_t count) {
+    if (count >= 8) {
+        for (size_t c = 0; c + 8 <= count; c += 8) copy8(to + c, from + c);
+        copy8(to + count - 8, from + count - 8);
+    } else if (count >= 4) {
+        memcpy(to, from, 4 * sizeof *to);
+        memcpy(to + count - 4, from + count - 4, 4 * sizeof *to);
+    } else {
+        for (size_t c = 0; c < count; c++) to[c] = from[c];
+    }
+}
+
+/* How many leading groups may be copied in whole vectors: those that end, excess included, within `room` values of the
+ * row's start and inside the memory they read. Where `room` is the dimension that is never the last group unless it
+ * fits exactly: an overlapping copy there would write into the row after it, which another thread may own. */
+static inline size_t whole_groups(const dpqi_decoder *d, size_t room) {
     const size_t copied = copied_width(d->width);
-    if (copied > d->dimension) return 0;
-    size_t whole = (d->dimension - copied) / d->width + 1;
+    if (copied > room) return 0;
+    size_t whole = (room - copied) / d->width + 1;
     if (whole > d->groups) whole = d->groups;
     const size_t last_read = (whole - 1) * d->codebook_stride + (d->codes - 1) * d->width + copied;
     return last_read <= d->readable ? whole : 0;
@@ -68,7 +107,8 @@ static inline size_t row_of(const int64_t *ids, uint64_t first, size_t i) {
 static inline void prefetch_codes(const dpqi_decoder *d, const int64_t *ids, size_t i, size_t count) {
     if (!ids || i + DPQI_ROWS_AHEAD >= count) return;
     const uint8_t *row = d->packed + (size_t)ids[i + DPQI_ROWS_AHEAD] * d->row_bytes;
-    for (size_t b = 0; b < d->row_bytes && b < 256; b += 64) __builtin_prefetch(row + b, 0, 3);
+    /* Most rows lie in one or two cache lines; the processor sees a longer one coming. */
+    __builtin_prefetch(row, 0, 3);
     __builtin_prefetch(row + d->row_bytes - 1, 0, 3);
 }
 
@@ -76,32 +116,94 @@ static inline float norm_of(const dpqi_decoder *d, size_t id) {
     return d->norm_codes ? d->norm_codebook[d->norm_codes[id]] : 1.0f;
 }
 
+/* Groups [start, start + count) of a row, those below `whole` in whole vectors; start is a multiple of DPQI_CODE_RUN
+ * and count at most that. */
+static inline void decode_run(const dpqi_decoder *d, copier way, size_t whole, const uint8_t *row, size_t start,
+                              size_t count, float *out) {
+    code_run scratch;
+    const void *codes = codes_of(row, start, count, d->bits, d->codes, &scratch);
+    const size_t copied = whole <= start ? 0 : whole - start < count ? whole - start : count;
+    const float *codebook = d->codebook + start * d->codebook_stride;
+    way.copy(codebook, d->codebook_stride, d->width, codes, copied, out + start * d->width);
+    for (size_t g = copied; g < count; g++) {
+        const size_t column = (start + g) * d->width, rest = d->dimension - column;
+        copy_exactly(out + column, codebook + g * d->codebook_stride + code_at(codes, d->bits > 8, g) * d->width,
+                     rest < d->width ? rest : d->width);
+    }
+}
+
+/* Row `id` without its norm. */
+static __attribute__((noinline)) void decode_row(const dpqi_decoder *d, copier way, size_t whole, size_t id,
+                                                 float *out) {
+    const uint8_t *row = d->packed + id * d->row_bytes;
+    for (size_t start = 0; start < d->groups; start += DPQI_CODE_RUN) {
+        const size_t count = d->groups - start < DPQI_CODE_RUN ? d->groups - start : DPQI_CODE_RUN;
+        decode_run(d, way, whole, row, start, count, out);
+    }
+}
+
+static inline void scale_row(const dpqi_decoder *d, size_t id, float *row) {
+    if (!d->norm_codes) return;
+    const float norm = norm_of(d, id);
+    for (size_t c = 0; c < d->dimension; c++) row[c] *= norm;
+}
+
+/* Rows without gaps past the caches, one at a time through a buffer that lies as the output lies in its cache lines:
+ * what fills none is carried over to the next row. */
+static void stream_rows(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out) {
+    enum { LINE = 16 };
+    _Alignas(64) float buffer[ROW_BUFFER + COPIED_EXCESS];
+    const copier way = copier_of(d);
+    const size_t whole = whole_groups(d, d->dimension + COPIED_EXCESS);
+    size_t begin = (uintptr_t)out / sizeof *out % LINE, end = begin;
+    for (size_t i = 0; i < count; i++) {
+        const size_t id = row_of(ids, first, i);
+        prefetch_codes(d, ids, i, count);
+        decode_row(d, way, whole, id, buffer + end);
+        scale_row(d, id, buffer + end);
+        end += d->dimension;
+        if (end < LINE) continue;
+        for (; begin % LINE; begin++) *out++ = buffer[begin];
+        for (; begin + LINE <= end; begin += LINE, out += LINE)
+            for (size_t c = 0; c < LINE; c += LANES) vf_stream(out + c, vf_load(buffer + begin + c));
+        memmove(buffer, buffer + begin, (end - begin) * sizeof *out);
+        end -= begin;
+        begin = 0;
+    }
+    memcpy(out, buffer + begin, (end - begin) * sizeof *out);
+    stream_end();
+}
+
 /* Rows `ids`[count], or [first, first + count) where ids is NULL, to out[count][stride]. */
 static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out,
                                    size_t stride) {
-    const size_t whole = whole_groups(d), width = d->width, dimension = d->dimension;
-    uint16_t codes[DPQI_CODE_RUN];
+    if (stride == d->dimension && stride <= ROW_BUFFER / 2 && count >= DPQI_STREAMED_BYTES / sizeof *out / stride) {
+        stream_rows(d, ids, first, count, out);
+        return;
+    }
+    const copier way = copier_of(d);
+    const size_t whole = whole_groups(d, d->dimension);
     for (size_t i = 0; i < count; i++) {
         const size_t id = row_of(ids, first, i);
-        const uint8_t *row = d->packed + id * d->row_bytes;
-        float *target = out + i * stride;
         prefetch_codes(d, ids, i, count);
-        for (size_t start = 0; start < d->groups; start += DPQI_CODE_RUN) {
-            const size_t run = d->groups - start < DPQI_CODE_RUN ? d->groups - start : DPQI_CODE_RUN;
-            row_codes(row, start, run, d->bits, d->codes, codes);
-            const size_t copied = whole <= start ? 0 : whole - start < run ? whole - start : run;
-            const float *codebook = d->codebook + start * d->codebook_stride;
-            copy_run(codebook, d->codebook_stride, width, codes, copied, target + start * width);
-            for (size_t g = copied; g < run; g++) {
-                const size_t column = (start + g) * width;
-                const size_t rest = dimension - column < width ? dimension - column : width;
-                const float *from = codebook + g * d->codebook_stride + codes[g] * width;
-                for (size_t c = 0; c < rest; c++) target[column + c] = from[c];
-            }
-        }
-        if (d->norm_codes) {
-            const float norm = norm_of(d, id);
-            for (size_t c = 0; c < dimension; c++) target[c] *= norm;
+        decode_row(d, way, whole, id, out + i * stride);
+        scale_row(d, id, out + i * stride);
+    }
+}
+
+/* Adds rows one value at a time, straight from the codebook: for rows too long to be gathered first. */
+static void add_long_row(const dpqi_decoder *d, size_t id, float weight, float *restrict out) {
+    const uint8_t *row = d->packed + id * d->row_bytes;
+    code_run scratch;
+    for (size_t start = 0; start < d->groups; start += DPQI_CODE_RUN) {
+        const size_t run = d->groups - start < DPQI_CODE_RUN ? d->groups - start : DPQI_CODE_RUN;
+        const void *codes = codes_of(row, start, run, d->bits, d->codes, &scratch);
+        for (size_t g = 0; g < run; g++) {
+            const size_t code = code_at(codes, d->bits > 8, g);
+            const size_t column = (start + g) * d->width;
+            const size_t rest = d->dimension - column < d->width ? d->dimension - column : d->width;
+            const float *from = d->codebook + (start + g) * d->codebook_stride + code * d->width;
+            for (size_t c = 0; c < rest; c++) out[column + c] += weight * from[c];
         }
     }
 }
@@ -109,21 +211,34 @@ static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, ui
 /* out[dimension] += the sum of rows `ids`[count], each times its weight where weights is not NULL. */
 static void DPQI_NAME(decode_sum)(const dpqi_decoder *d, const int64_t *ids, const float *weights, size_t count,
                                   float *restrict out) {
-    uint16_t codes[DPQI_CODE_RUN];
-    for (size_t i = 0; i < count; i++) {
-        const size_t id = (size_t)ids[i];
-        const uint8_t *row = d->packed + id * d->row_bytes;
-        const float weight = norm_of(d, id) * (weights ? weights[i] : 1.0f);
-        prefetch_codes(d, ids, i, count);
-        for (size_t start = 0; start < d->groups; start += DPQI_CODE_RUN) {
-            const size_t run = d->groups - start < DPQI_CODE_RUN ? d->groups - start : DPQI_CODE_RUN;
-            row_codes(row, start, run, d->bits, d->codes, codes);
-            for (size_t g = 0; g < run; g++) {
-                const size_t column = (start + g) * d->width;
-                const size_t rest = d->dimension - column < d->width ? d->dimension - column : d->width;
-                const float *from = d->codebook + (start + g) * d->codebook_stride + codes[g] * d->width;
-                for (size_t c = 0; c < rest; c++) out[column + c] += weight * from[c];
-            }
+    enum { AT_ONCE = 8 };
+    const size_t dimension = d->dimension;
+    float buffer[ROW_BUFFER + COPIED_EXCESS], factors[AT_ONCE];
+    const copier way = copier_of(d);
+    const size_t whole = whole_groups(d, dimension + COPIED_EXCESS);
+    for (size_t start = 0; start < count;) {
+        size_t rows = 0;
+        for (; rows < AT_ONCE && start + rows < count && (rows + 1) * dimension <= ROW_BUFFER; rows++) {
+            const size_t id = (size_t)ids[start + rows];
+            prefetch_codes(d, ids, start + rows, count);
+            decode_row(d, way, whole, id, buffer + rows * dimension);
+            factors[rows] = norm_of(d, id) * (weights ? weights[start + rows] : 1.0f);
         }
+        if (rows == 0) {
+            const size_t id = (size_t)ids[start];
+            add_long_row(d, id, norm_of(d, id) * (weights ? weights[start] : 1.0f), out);
+            start++;
+            continue;
+        }
+        size_t c = 0;
+        for (; c + LANES <= dimension; c += LANES) {
+            vf sum = vf_load(out + c);
+            for (size_t r = 0; r < rows; r++)
+                sum = vf_fma(vf_set1(factors[r]), vf_load(buffer + r * dimension + c), sum);
+            vf_store(out + c, sum);
+        }
+        for (; c < dimension; c++)
+            for (size_t r = 0; r < rows; r++) out[c] += factors[r] * buffer[r * dimension + c];
+        start += rows;
     }
 }

@@ -14,12 +14,12 @@ typedef struct candidate {
     float key;
 } candidate;
 
-/* ---- workspace: tables of [groups][codes] floats, then candidates ---- */
+/* ---- workspace: tables of [groups][1 << bits] floats, then candidates ---- */
 
 static size_t table_bytes(const dpq_table *table) {
     const dpqi_decoder *d = &table->tier.decoder;
-    if (d->groups > SIZE_MAX / 8 / sizeof(float) / d->codes) return SIZE_MAX / 8;
-    return d->groups * d->codes * sizeof(float);
+    if (d->groups > SIZE_MAX / 8 / sizeof(float) >> d->bits) return SIZE_MAX / 8;
+    return (d->groups << d->bits) * sizeof(float);
 }
 
 static size_t rounded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
@@ -121,8 +121,7 @@ typedef struct scan {
 static float score(const scan *s, uint64_t id, float first, float second) {
     const double norm = norm_of(s->decoder, id);
     switch (s->search) {
-    case DPQ_SEARCH_DOT:
-        return (float)(norm * first);
+    case DPQ_SEARCH_DOT: return (float)(norm * first);
     case DPQ_SEARCH_L2: {
         if (!s->needs_norms) return first;
         const double distance = s->query_squared_norm - 2 * norm * first + norm * norm * second;

@@ -63,3 +63,22 @@ static inline void vf_transpose(vf row[LANES]) {
         row[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
     }
 }
+static inline vf vf_load_bytes(const uint8_t *p, size_t bytes) {
+    float a[LANES] = {0};
+    memcpy(a, p, bytes);
+    return vf_load(a);
+}
+static inline vi vi_of_bits(vf a) { return _mm256_castps_si256(a); }
+static inline vi vi_shift4(vi a) { return _mm256_srli_epi32(a, 4); }
+static inline vf vf_lookup16(const float *table, vi a) {
+    const __m256 low = _mm256_permutevar8x32_ps(vf_load(table), a);
+    const __m256 high = _mm256_permutevar8x32_ps(vf_load(table + 8), a);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(a, 28)));
+}
+static inline void vf_stream(float *p, vf a) { _mm256_stream_ps(p, a); }
+static inline void stream_end(void) { _mm_sfence(); }
+static inline void copy8(float *to, const float *from) { vf_store(to, vf_load(from)); }
+static inline void copy16(float *to, const float *from) {
+    copy8(to, from);
+    copy8(to + 8, from + 8);
+}

@@ -65,3 +65,13 @@ static inline void vf_transpose(vf row[LANES]) {
         row[i + 12] = _mm512_shuffle_f32x4(odd, odd2, 0xdd);
     }
 }
+static inline vf vf_load_bytes(const uint8_t *p, size_t bytes) {
+    return _mm512_castsi512_ps(_mm512_maskz_loadu_epi8(((__mmask64)1 << bytes) - 1, p));
+}
+static inline vi vi_of_bits(vf a) { return _mm512_castps_si512(a); }
+static inline vi vi_shift4(vi a) { return _mm512_srli_epi32(a, 4); }
+static inline vf vf_lookup16(const float *table, vi a) { return _mm512_permutexvar_ps(a, vf_load(table)); }
+static inline void vf_stream(float *p, vf a) { _mm512_stream_ps(p, a); }
+static inline void stream_end(void) { _mm_sfence(); }
+static inline void copy8(float *to, const float *from) { _mm256_storeu_ps(to, _mm256_loadu_ps(from)); }
+static inline void copy16(float *to, const float *from) { vf_store(to, vf_load(from)); }

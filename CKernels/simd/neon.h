@@ -45,3 +45,22 @@ static inline void vf_transpose(vf row[LANES]) {
     row[2] = vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0]));
     row[3] = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
 }
+static inline vf vf_load_bytes(const uint8_t *p, size_t bytes) {
+    float a[LANES] = {0};
+    memcpy(a, p, bytes);
+    return vf_load(a);
+}
+static inline vi vi_of_bits(vf a) { return vreinterpretq_s32_f32(a); }
+static inline vi vi_shift4(vi a) { return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), 4)); }
+static inline vf vf_lookup16(const float *table, vi a) {
+    /* The bytes 4 i to 4 i + 3 of the table. */
+    const int32x4_t first = vmulq_n_s32(vandq_s32(a, vdupq_n_s32(15)), 0x04040404);
+    const uint8x16_t bytes = vreinterpretq_u8_s32(vaddq_s32(first, vdupq_n_s32(0x03020100)));
+    const uint8x16x4_t values = {{vreinterpretq_u8_f32(vf_load(table)), vreinterpretq_u8_f32(vf_load(table + 4)),
+                                  vreinterpretq_u8_f32(vf_load(table + 8)), vreinterpretq_u8_f32(vf_load(table + 12))}};
+    return vreinterpretq_f32_u8(vqtbl4q_u8(values, bytes));
+}
+static inline void vf_stream(float *p, vf a) { vf_store(p, a); }
+static inline void stream_end(void) {}
+static inline void copy8(float *to, const float *from) { memcpy(to, from, 32); }
+static inline void copy16(float *to, const float *from) { memcpy(to, from, 64); }

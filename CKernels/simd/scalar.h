@@ -46,3 +46,19 @@ static inline vf vf_load_bf16(const uint16_t *p) {
     return dpqi_bf16_to_f32(half);
 }
 static inline void vf_transpose(vf row[LANES]) { (void)row; }
+/* The first `bytes` < 4 * LANES bytes at p, zeros after them. */
+static inline vf vf_load_bytes(const uint8_t *p, size_t bytes) {
+    float a = 0;
+    memcpy(&a, p, bytes);
+    return a;
+}
+static inline vi vi_of_bits(vf a) { return (vi)dpqi_bits_of_float(a); }
+static inline vi vi_shift4(vi a) { return (vi)((uint32_t)a >> 4); }
+/* table[lowest 4 bits of a] */
+static inline vf vf_lookup16(const float *table, vi a) { return table[a & 15]; }
+/* Stores to memory aligned as a vector, past the caches where the level can; stream_end orders them before what is
+ * stored afterwards. */
+static inline void vf_stream(float *p, vf a) { *p = a; }
+static inline void stream_end(void) {}
+static inline void copy8(float *to, const float *from) { memcpy(to, from, 32); }
+static inline void copy16(float *to, const float *from) { memcpy(to, from, 64); }

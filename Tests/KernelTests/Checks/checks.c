@@ -16,6 +16,7 @@ const kernel_check *kernel_checks(size_t *out_count) {
         {"products", check_products},
 #endif
         {"codes", check_codes},
+        {"reconstruction", check_reconstruction},
         {"arguments", check_arguments},
     };
     *out_count = sizeof checks / sizeof *checks;

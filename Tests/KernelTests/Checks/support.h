@@ -48,6 +48,7 @@ int check_rows(char *message, size_t message_bytes);
 int check_half_floats(char *message, size_t message_bytes);
 int check_products(char *message, size_t message_bytes);
 int check_codes(char *message, size_t message_bytes);
+int check_reconstruction(char *message, size_t message_bytes);
 int check_arguments(char *message, size_t message_bytes);
 
 #endif
