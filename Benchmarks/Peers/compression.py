@@ -58,6 +58,8 @@ def compare(arguments, path, setting, folder):
     groups, codes = map(int, setting.split("x"))
     table = np.load(path, mmap_mode="r")
     peers = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
+    if arguments.faiss_coretype:
+        peers["OPENBLAS_CORETYPE"] = arguments.faiss_coretype
     ours, theirs = [], []
     seconds = {"dpq": [], "faiss": []}
     decoded = os.path.join(folder, "decoded.npy")
@@ -92,6 +94,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--json", help="write the results here as well")
+    parser.add_argument("--faiss-coretype", help="OPENBLAS_CORETYPE for faiss, whose OpenBLAS may not know the processor")
     parser.add_argument("--option", action="append", default=[], help="one more word for dpq compress; repeatable")
     parser.add_argument("work", nargs="+", metavar="TABLE SETTING…", help="a table, then its settings; tables end in .npy")
     arguments = parser.parse_args()
