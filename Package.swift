@@ -9,6 +9,7 @@ let package = Package(
   name: "dpq",
   products: [
     .library(name: "DPQ", targets: ["DPQ"]),
+    .library(name: "DPQTasks", targets: ["DPQTasks"]),
     .library(name: "CKernels", targets: ["CKernels"]),
     .executable(name: "dpq", targets: ["DPQTool"]),
   ],
@@ -42,9 +43,12 @@ let package = Package(
     .target(
       name: "DPQ", dependencies: ["CKernels", "CZlib", "CZstd", "CJsmn"], path: "Sources/DPQ",
       swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
+    .target(
+      name: "DPQTasks", dependencies: ["DPQ"], path: "Sources/DPQTasks",
+      swiftSettings: [.enableExperimentalFeature("Lifetimes")]),
     .executableTarget(
       name: "DPQTool",
-      dependencies: ["DPQ", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: ["DPQ", "DPQTasks", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Sources/DPQTool"),
     .target(
       name: "CKernelChecks", dependencies: ["CKernels"], path: "Tests/KernelTests/Checks",
@@ -54,6 +58,8 @@ let package = Package(
       exclude: ["CMakeLists.txt", "Checks", "run_checks.c"]),
     .testTarget(
       name: "DPQTests", dependencies: ["DPQ"], path: "Tests/DPQTests", exclude: ["Fixtures"]),
+    .testTarget(
+      name: "TasksTests", dependencies: ["DPQ", "DPQTasks"], path: "Tests/TasksTests"),
     .testTarget(
       name: "ToolTests", dependencies: ["DPQ", "DPQTool"], path: "Tests/ToolTests"),
   ],

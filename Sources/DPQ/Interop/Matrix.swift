@@ -1,0 +1,56 @@
+/// Float32 values in rows and columns, row after row in aligned memory: parameters, gradients and activations.
+///
+/// A reference: layers, optimisers and checkpoints work on the same values. One thread at a time may write.
+public final class Matrix: @unchecked Sendable {
+  /// Number of rows.
+  public let rows: Int
+  /// Values a row.
+  public let columns: Int
+  private let memory: AlignedBuffer<Float>
+
+  /// A matrix of zeros.
+  ///
+  /// - Throws: `outOfMemory`.
+  public init(rows: Int, columns: Int) throws(DPQError) {
+    let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
+    guard rows >= 0, columns >= 0, !overflow else {
+      throw DPQError(.invalidArgument, "there is no matrix of \(rows) × \(columns) values")
+    }
+    let memory = try AlignedBuffer<Float>(count: count)
+    self.rows = rows
+    self.columns = columns
+    self.memory = memory
+  }
+
+  /// Number of values.
+  public var count: Int { memory.count }
+
+  /// All values, row after row.
+  public var values: Span<Float> {
+    @_lifetime(borrow self)
+    get { memory.span }
+  }
+
+  /// All values, row after row, to be written; nobody else may read or write them meanwhile.
+  public var mutableValues: MutableSpan<Float> {
+    @_lifetime(borrow self)
+    get {
+      _overrideLifetime(MutableSpan(_unsafeStart: memory.pointer, count: memory.count), borrowing: self)
+    }
+  }
+
+  /// The value in `row` and `column`.
+  public subscript(row: Int, column: Int) -> Float {
+    get {
+      precondition(row >= 0 && row < rows && column >= 0 && column < columns)
+      return memory.pointer[row * columns + column]
+    }
+    set {
+      precondition(row >= 0 && row < rows && column >= 0 && column < columns)
+      memory.pointer[row * columns + column] = newValue
+    }
+  }
+
+  /// The memory, for the wrappers of kernels beside this file.
+  var pointer: UnsafeMutablePointer<Float> { memory.pointer }
+}
