@@ -28,15 +28,13 @@ public final class Matrix: @unchecked Sendable {
   /// All values, row after row.
   public var values: Span<Float> {
     @_lifetime(borrow self)
-    get { memory.span }
+    get { _overrideLifetime(Span(_unsafeStart: UnsafePointer(pointer), count: count), borrowing: self) }
   }
 
   /// All values, row after row, to be written; nobody else may read or write them meanwhile.
   public var mutableValues: MutableSpan<Float> {
     @_lifetime(borrow self)
-    get {
-      _overrideLifetime(MutableSpan(_unsafeStart: memory.pointer, count: memory.count), borrowing: self)
-    }
+    get { _overrideLifetime(MutableSpan(_unsafeStart: pointer, count: count), borrowing: self) }
   }
 
   /// The value in `row` and `column`.
