@@ -150,7 +150,7 @@ size_t dpq_assign_workspace_bytes(const dpq_assigner *assigner, int threads) {
 typedef struct assign_task {
     const dpq_assigner *assigner;
     const dpq_rows *rows;
-    const dpqi_kernels *kernels;
+    const dpqi_batch_kernels *kernels;
     int32_t mode;
     char *workspace;
     size_t scratch_bytes;
@@ -216,7 +216,7 @@ static dpq_status run_assignment(assign_task *task, int threads, void *workspace
     if (workspace_bytes < dpq_assign_workspace_bytes(assigner, threads)) return DPQ_ERROR_MEMORY;
     if (!workspace || (uintptr_t)workspace % DPQ_ALIGNMENT) return DPQ_ERROR_ARGUMENT;
     assign_scratch scratch;
-    task->kernels = dpqi_active();
+    task->kernels = dpqi_batch_active();
     task->workspace = workspace;
     task->scratch_bytes = carve_scratch(assigner, NULL, &scratch);
     const double operations = 2.0 * (double)task->rows->count * (double)assigner->layout.dimension *

@@ -1,10 +1,10 @@
 #ifndef DPQI_ASSIGNER_H
 #define DPQI_ASSIGNER_H
 
+#include "batch/dispatch.h"
 #include "batch/layout.h"
 #include "batch/walk.h"
 #include "core/arena.h"
-#include "core/dispatch.h"
 
 /* A codebook made ready for assignment. A slot is a codebook as one or more groups see it: one a group; or, when
  * shared, one for all, and a second one for a padded last group that uses only the leading coordinates. */

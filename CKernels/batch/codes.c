@@ -1,9 +1,9 @@
 /* Packing, unpacking and reconstruction of many rows. */
+#include "batch/dispatch.h"
 #include "batch/parallel.h"
-#include "core/dispatch.h"
 
 typedef struct job {
-    const dpqi_kernels *kernels;
+    const dpqi_batch_kernels *kernels;
     dpqi_decoder decoder;
     const void *in;
     void *out;
@@ -16,7 +16,7 @@ static int is_valid(const dpq_layout *layout, const void *in, const void *out, s
 
 static job job_of(const dpq_layout *layout, const void *in, void *out) {
     const size_t width = dpq_layout_width(layout);
-    return (job){.kernels = dpqi_active(),
+    return (job){.kernels = dpqi_batch_active(),
                  .decoder = {.dimension = layout->dimension,
                              .groups = layout->groups,
                              .codes = layout->codes,
@@ -48,7 +48,8 @@ static void unpack_rows(void *context, size_t begin, size_t end, int worker) {
 static void decode_rows(void *context, size_t begin, size_t end, int worker) {
     (void)worker;
     const job *j = context;
-    j->kernels->decode_rows(&j->decoder, NULL, begin, end - begin, (float *)j->out + begin * j->stride, j->stride);
+    j->kernels->runtime->decode_rows(&j->decoder, NULL, begin, end - begin, (float *)j->out + begin * j->stride,
+                                     j->stride);
 }
 
 /* Rows a worker takes at a time. */

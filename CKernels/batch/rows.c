@@ -1,6 +1,6 @@
+#include "batch/dispatch.h"
 #include "batch/layout.h"
 #include "batch/parallel.h"
-#include "core/dispatch.h"
 
 typedef struct read_task {
     const dpq_rows *rows;
@@ -32,7 +32,7 @@ dpq_status dpq_rows_read(const dpq_rows *rows, size_t first, size_t count, float
 
 typedef struct finite_task {
     const dpq_rows *rows;
-    const dpqi_kernels *kernels;
+    const dpqi_batch_kernels *kernels;
     size_t *first_bad; /* per worker */
 } finite_task;
 
@@ -48,7 +48,7 @@ dpq_status dpq_rows_find_non_finite(const dpq_rows *rows, int threads, size_t *o
     if (!dpqi_rows_valid(rows) || !out_row) return DPQ_ERROR_ARGUMENT;
     size_t first_bad[MAX_SCANNERS];
     for (size_t i = 0; i < MAX_SCANNERS; i++) first_bad[i] = rows->count;
-    finite_task task = {rows, dpqi_active(), first_bad};
+    finite_task task = {rows, dpqi_batch_active(), first_bad};
     int workers = dpqi_workers(threads, (double)rows->count * (double)rows->dimension);
     if (workers > MAX_SCANNERS) workers = MAX_SCANNERS;
     dpqi_parallel(workers, rows->count, 64, find_non_finite, &task);

@@ -84,7 +84,7 @@ size_t dpq_step_workspace_bytes(const dpq_step *step, int threads) {
 
 typedef struct step_task {
     const dpq_step *step;
-    const dpqi_kernels *kernels;
+    const dpqi_batch_kernels *kernels;
     const float *query, *keys, *values, *upstream;
     const uint16_t *codes;      /* backward */
     const float *mean, *factor; /* of the normalisation, or NULL */
@@ -152,7 +152,7 @@ static void respond(const step_task *task, const dpqi_block *block, size_t i, co
                              step->variant == DPQ_VQ, mean, task->factor, scratch->responses);
 }
 
-static double step_operations(const dpq_step *step, const dpqi_kernels *kernels) {
+static double step_operations(const dpq_step *step, const dpqi_batch_kernels *kernels) {
     return 2.0 * (double)step->batch * (double)step->groups * (double)step->width * (double)step->codes /
            (double)kernels->lanes;
 }
@@ -165,7 +165,7 @@ static dpq_status start_task(step_task *task, const dpq_step *step, const float 
     if (!workspace || (uintptr_t)workspace % DPQ_ALIGNMENT) return DPQ_ERROR_ARGUMENT;
     step_scratch scratch;
     task->step = step;
-    task->kernels = dpqi_active();
+    task->kernels = dpqi_batch_active();
     task->query = query;
     task->keys = keys;
     task->values = step->variant == DPQ_SX ? values : keys;
@@ -349,7 +349,7 @@ static void block_codes(const step_task *task, const dpqi_block *block, size_t g
 static void gradients_sx(const step_task *task, const dpqi_block *block, const dpqi_block *next,
                          step_scratch *scratch) {
     const dpq_step *step = task->step;
-    const dpqi_kernels *kernels = task->kernels;
+    const dpqi_batch_kernels *kernels = task->kernels;
     const size_t width = step->width, codebook = step->codes * width, groups = block->end_group - block->first_group;
     const size_t stride = step->groups * width;
     load_block(task, task->query, block, scratch->query);

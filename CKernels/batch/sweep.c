@@ -79,7 +79,7 @@ typedef struct sweep_task {
     const dpq_assigner *assigner;
     const dpq_rows *rows;
     const float *weights;
-    const dpqi_kernels *kernels;
+    const dpqi_batch_kernels *kernels;
     char *scratch;
     size_t scratch_bytes;
     char *partials;
@@ -194,7 +194,7 @@ dpq_status dpq_sweep(const dpq_assigner *assigner, const dpq_rows *rows, const f
 
     sweep_scratch scratch;
     partial part;
-    sweep_task task = {.assigner = assigner, .rows = rows, .weights = weights, .kernels = dpqi_active()};
+    sweep_task task = {.assigner = assigner, .rows = rows, .weights = weights, .kernels = dpqi_batch_active()};
     task.sums = out_sums;
     task.code_weights = out_weights;
     task.errors = out_errors;

@@ -2,7 +2,7 @@
 #ifndef DPQI_WALK_H
 #define DPQI_WALK_H
 
-#include "core/dispatch.h"
+#include "batch/dispatch.h"
 
 #include <string.h>
 
@@ -67,7 +67,7 @@ static inline dpq_rows dpqi_block_view(size_t width, const dpq_rows *rows, const
 
 /* Turns a block on its side, less `center` [all groups][width] where given; the padding columns of a last group are
  * zero. Returns the view of its columns. */
-static inline dpq_rows dpqi_block_load(size_t width, const dpqi_kernels *kernels, const dpq_rows *rows,
+static inline dpq_rows dpqi_block_load(size_t width, const dpqi_batch_kernels *kernels, const dpq_rows *rows,
                                        const dpqi_block *block, const float *center, float *tile) {
     const dpq_rows view = dpqi_block_view(width, rows, block);
     const size_t columns = (block->end_group - block->first_group) * width;

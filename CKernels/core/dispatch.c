@@ -1,4 +1,5 @@
 #include "core/dispatch.h"
+#include "dpq_kernels.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -1,5 +1,17 @@
 /* The vector vocabulary over AVX2 + FMA + F16C: 8 lanes, 16 registers. */
+#include <immintrin.h>
+
 #include "simd/convert.h"
+
+/* Functions from here to simd/end.h are for this level. */
+#define DPQI_LEVEL avx2
+#define DPQI_TARGETED
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#endif
 
 #define LANES 8
 #define ROWS_AT_ONCE 2

@@ -1,5 +1,18 @@
 /* The vector vocabulary over AVX-512 F, DQ, BW, VL: 16 lanes, 32 registers, mask registers. */
+#include <immintrin.h>
+
 #include "simd/convert.h"
+
+/* Functions from here to simd/end.h are for this level. */
+#define DPQI_LEVEL avx512
+#define DPQI_TARGETED
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c"))),              \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c")
+#endif
 
 #define LANES 16
 #define ROWS_AT_ONCE 4

@@ -1,5 +1,9 @@
 /* The vector vocabulary over AArch64 Advanced SIMD: 4 lanes, 32 registers. */
+#include <arm_neon.h>
+
 #include "simd/convert.h"
+
+#define DPQI_LEVEL neon
 
 #define LANES 4
 #define ROWS_AT_ONCE 4

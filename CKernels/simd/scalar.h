@@ -3,6 +3,8 @@
 
 #include "simd/convert.h"
 
+#define DPQI_LEVEL scalar
+
 #define LANES 1
 #define ROWS_AT_ONCE 4 /* vectors of rows scored together with DPQI_CODE_BLOCK codewords: bounded by the registers */
 

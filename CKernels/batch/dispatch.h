@@ -1,0 +1,91 @@
+/* The kernels that train and encode, at one instruction-set level: the counterpart of core/dispatch.h for batch/, and no
+ * part of libdpq. */
+#ifndef DPQI_BATCH_DISPATCH_H
+#define DPQI_BATCH_DISPATCH_H
+
+#include "core/dispatch.h"
+#include "core/rows.h"
+#include "dpq_kernels.h"
+
+/* Rows of a tile. Rows lie in the lanes of vectors: a tile is stored [column][DPQI_TILE], so one coordinate of
+ * neighbouring rows is contiguous, distances need no horizontal sums, and any width costs the same per value. */
+#define DPQI_TILE 64
+
+/* Codewords are interleaved by this many in a prepared codebook, [codes / 16][width][16]: their scalars are neighbours
+ * for broadcasting, and whole vectors of codes can be loaded where there are too few rows to fill the lanes. */
+#define DPQI_CODE_BLOCK 16
+
+typedef struct dpqi_batch_kernels {
+    const dpqi_kernels *runtime; /* the reading kernels of the same level */
+    size_t lanes;                /* float32 lanes of a vector */
+
+    /* out[column][DPQI_TILE] = row value - center[column], for rows [first, first + count) of `rows`, count <=
+     * DPQI_TILE, columns [0, dimension); missing rows are 0. center may be NULL. */
+    void (*load_tile)(const dpq_rows *rows, size_t first, size_t count, const float *center, float *out);
+
+    /* The inverse for float32 rows: out[row][column], rows out_stride apart, of the first `count` rows of a tile. */
+    void (*store_tile)(const float *tile, size_t count, size_t columns, float *out, size_t out_stride);
+
+    /* For each of the first `rows` rows of a tile: the code with the largest score = bias + x . codeword, ties to the
+     * lowest. tile [width][DPQI_TILE]; codewords interleaved and bias [codes], both padded to a multiple of
+     * DPQI_CODE_BLOCK, the bias with -inf. Outputs have DPQI_TILE places, those beyond `rows` undefined; out_score may
+     * be NULL.
+     * The checked form sets bit r of out_doubtful where the best two scores of row r are not farther apart than
+     * slope * ||x||^2 + constant (or one is not a number). */
+    void (*assign_tile)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
+                        size_t codes, int32_t *out_code, float *out_score);
+    void (*assign_tile_checked)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
+                                size_t codes, float slope, float constant, int32_t *out_code, uint64_t *out_doubtful);
+
+    /* Writes codes[groups][DPQI_TILE] of the first `rows` rows to out[rows][out_stride], as elements of 1 or 2 bytes.
+     */
+    void (*store_codes)(const int32_t *codes, size_t groups, size_t rows, size_t code_bytes, void *out,
+                        size_t out_stride);
+
+    /* sums[codes[r]][c] += weights[r] * rows[r][c] for r < count, c < columns; weights NULL: 1. sums [][width]. */
+    void (*accumulate)(const float *rows, size_t stride, size_t count, size_t columns, const int32_t *codes,
+                       const float *weights, double *sums, size_t width);
+
+    /* out[r][width] = values[codes[r]] for r < count, rows of out `stride` apart. */
+    void (*copy_codewords)(const float *values, const int32_t *codes, size_t count, size_t width, float *out,
+                           size_t stride);
+
+    /* out[row] = sum over `width` columns of tile value squared. */
+    void (*tile_squared_norms)(const float *tile, size_t width, float *out);
+
+    /* out_row = first row of [first, end) with a NaN or an infinity, or end. */
+    size_t (*find_non_finite)(const dpq_rows *rows, size_t first, size_t end);
+
+    /* Codes [rows][groups] from and to packed rows; elements of 1 byte up to 8 bits, else 2. Unpacked codes are
+     * clamped. */
+    void (*pack)(size_t groups, size_t bits, const void *values, size_t rows, uint8_t *out);
+    void (*unpack)(size_t groups, size_t bits, size_t codes, const uint8_t *packed, size_t rows, void *out);
+
+    /* The step of a DPQ layer; kernels/step.h says what each computes. */
+    void (*responses)(const float *tile, size_t width, const float *keys, size_t codes, int squared_distance,
+                      const float *mean, const float *factor, float *out);
+    void (*add_moments)(const float *a, const float *b, const float *shift, size_t codes, size_t rows, double *sums,
+                        double *products);
+    void (*argmax)(const float *responses, size_t codes, const float *mean, const float *factor, int32_t *out_code,
+                   float *out_response);
+    void (*softmax_backward)(const float *logits, size_t codes, float inverse_temperature, float *scratch,
+                             float *gradient);
+    void (*normalise_backward)(float *gradient, const float *normalised, size_t codes, const float *mean_gradient,
+                               const float *mean_product, const float *factor);
+    void (*multiply_keys)(const float *gradient, size_t codes, const float *keys, size_t width, float *out);
+    void (*add_outer)(const float *gradient, size_t codes, const float *tile, size_t width, double *out);
+} dpqi_batch_kernels;
+
+/* The kernels at the level of dpqi_active(). */
+const dpqi_batch_kernels *dpqi_batch_active(void);
+
+/* One table a level, as in core/dispatch.h. */
+extern const dpqi_batch_kernels dpqi_batch_kernels_scalar;
+#if defined(__x86_64__)
+extern const dpqi_batch_kernels dpqi_batch_kernels_avx2;
+extern const dpqi_batch_kernels dpqi_batch_kernels_avx512;
+#elif defined(__aarch64__)
+extern const dpqi_batch_kernels dpqi_batch_kernels_neon;
+#endif
+
+#endif

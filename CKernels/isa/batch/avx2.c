@@ -1,0 +1,9 @@
+#include "batch/dispatch.h"
+
+#if defined(__x86_64__)
+#include "simd/avx2.h"
+
+#include "kernels/batch_table.h"
+
+#include "simd/end.h"
+#endif

@@ -1,0 +1,9 @@
+#include "core/dispatch.h"
+
+#if defined(__x86_64__)
+#include "simd/avx512.h"
+
+#include "kernels/runtime_table.h"
+
+#include "simd/end.h"
+#endif

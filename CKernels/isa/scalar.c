@@ -1,5 +1,0 @@
-#include "core/dispatch.h"
-
-#define DPQI_LEVEL scalar
-#include "simd/scalar.h"
-#include "kernels/table.h"

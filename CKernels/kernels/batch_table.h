@@ -1,0 +1,36 @@
+/* Instantiates the kernels that train and encode at the level of the vocabulary included before, as
+ * dpqi_batch_kernels_<level>. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/names.h"
+
+#include "kernels/bitpack.h"
+#include "kernels/pack.h"
+#include "kernels/tile.h"
+#include "kernels/assign.h"
+#include "kernels/accumulate.h"
+#include "kernels/step.h"
+
+const dpqi_batch_kernels DPQI_NAME(batch_kernels) = {
+    .runtime = &DPQI_NAME(kernels),
+    .lanes = LANES,
+    .pack = DPQI_NAME(pack),
+    .unpack = DPQI_NAME(unpack),
+    .load_tile = DPQI_NAME(load_tile),
+    .store_tile = DPQI_NAME(store_tile),
+    .tile_squared_norms = DPQI_NAME(tile_squared_norms),
+    .find_non_finite = DPQI_NAME(find_non_finite),
+    .assign_tile = DPQI_NAME(assign_tile),
+    .assign_tile_checked = DPQI_NAME(assign_tile_checked),
+    .store_codes = DPQI_NAME(store_codes),
+    .accumulate = DPQI_NAME(accumulate),
+    .copy_codewords = DPQI_NAME(copy_codewords),
+    .responses = DPQI_NAME(responses),
+    .add_moments = DPQI_NAME(add_moments),
+    .argmax = DPQI_NAME(argmax),
+    .softmax_backward = DPQI_NAME(softmax_backward),
+    .normalise_backward = DPQI_NAME(normalise_backward),
+    .multiply_keys = DPQI_NAME(multiply_keys),
+    .add_outer = DPQI_NAME(add_outer),
+};

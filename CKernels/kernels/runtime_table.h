@@ -1,0 +1,19 @@
+/* Instantiates the reading kernels at the level of the vocabulary included before, as dpqi_kernels_<level>. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/names.h"
+
+#include "kernels/bitpack.h"
+#include "kernels/reconstruct.h"
+#include "kernels/score.h"
+#include "kernels/narrow.h"
+
+const dpqi_kernels DPQI_NAME(kernels) = {
+    .name = DPQI_STRING(DPQI_LEVEL),
+    .decode_rows = DPQI_NAME(decode_rows),
+    .decode_sum = DPQI_NAME(decode_sum),
+    .narrow = DPQI_NAME(narrow),
+    .score_tables = DPQI_NAME(score_tables),
+    .score_rows = DPQI_NAME(score_rows),
+};
