@@ -61,7 +61,7 @@ let package = Package(
     .testTarget(
       name: "TasksTests", dependencies: ["DPQ", "DPQTasks"], path: "Tests/TasksTests"),
     .testTarget(
-      name: "ToolTests", dependencies: ["DPQ", "DPQTool"], path: "Tests/ToolTests"),
+      name: "ToolTests", dependencies: ["DPQ", "DPQTasks", "DPQTool"], path: "Tests/ToolTests"),
   ],
   cLanguageStandard: .c11
 )

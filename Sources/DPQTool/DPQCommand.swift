@@ -1,5 +1,6 @@
 import ArgumentParser
 import DPQ
+import DPQTasks
 
 /// The `dpq` command.
 @main

@@ -1,4 +1,5 @@
 import DPQ
+import DPQTasks
 import Foundation
 import Testing
 

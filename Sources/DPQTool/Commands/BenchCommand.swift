@@ -1,5 +1,6 @@
 import ArgumentParser
 import DPQ
+import DPQTasks
 
 /// `dpq bench KERNEL`.
 struct BenchCommand: ParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DPQ
+import DPQTasks
 
 /// `dpq compress IN -o OUT`.
 struct CompressCommand: ParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DPQ
+import DPQTasks
 
 /// `dpq encode IN --with MODEL -o OUT`.
 struct EncodeCommand: ParsableCommand {

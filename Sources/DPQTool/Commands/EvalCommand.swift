@@ -1,5 +1,6 @@
 import ArgumentParser
 import DPQ
+import DPQTasks
 
 /// `dpq eval MODEL --against IN`.
 struct EvalCommand: ParsableCommand {

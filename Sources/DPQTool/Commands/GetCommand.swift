@@ -1,5 +1,6 @@
 import ArgumentParser
 import DPQ
+import DPQTasks
 
 /// `dpq get MODEL WORD…`.
 struct GetCommand: ParsableCommand {

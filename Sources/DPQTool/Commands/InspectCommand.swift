@@ -1,11 +1,6 @@
 import ArgumentParser
 import DPQ
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import DPQTasks
 
 /// `dpq inspect MODEL`.
 struct InspectCommand: ParsableCommand {
@@ -18,31 +13,32 @@ struct InspectCommand: ParsableCommand {
   @OptionGroup var reading: ReadingArguments
   @Flag(help: "Print it as JSON.")
   var json = false
+  @Option(
+    help: ArgumentHelp("Folder for pictures of the use of codes, as SVG; files in it are replaced.", valueName: "dir"),
+    completion: .directory)
+  var plots: String?
 
   func run() throws {
     var output = StandardOutput()
     switch try reading.open(model) {
     case .compressed(let table):
-      let use = try table.codeUse().map(CodeUse.init)
+      let counts = try table.codeUse()
+      let use = counts.map(CodeUse.init)
+      if let plots { try Self.draw(counts, use, to: plots) }
       try output.write(json ? Self.json(table, use).text + "\n" : Self.text(table, use))
     case .plain(let table):
+      guard plots == nil else {
+        throw DPQError(.invalidArgument, "a table that is not compressed has no codes to draw", .init(file: model))
+      }
       try output.write(json ? Self.json(table).text + "\n" : Self.text(table))
     }
     try output.flush()
   }
 
-  /// How evenly the codes of one group are used.
-  private struct CodeUse {
-    /// Codes that some row has.
-    let used: Int
-    /// 2 to the entropy of the codes in bits: as many equally frequent codes would tell as much.
-    let perplexity: Double
-
-    init(counts: [Int]) {
-      let total = Double(counts.reduce(0, +))
-      used = counts.count { $0 > 0 }
-      perplexity = exp(counts.reduce(0.0) { $1 > 0 ? $0 - Double($1) / total * log(Double($1) / total) : $0 })
-    }
+  private static func draw(_ counts: [[Int]], _ use: [CodeUse], to folder: String) throws(DPQError) {
+    try OutputFolder.create(folder)
+    try TextFile.write(CodeUse.heatMap(counts).svg, to: folder + "/code-use.svg", replacing: true)
+    try TextFile.write(CodeUse.evenness(use).svg, to: folder + "/code-perplexity.svg", replacing: true)
   }
 
   // MARK: - Compressed tables

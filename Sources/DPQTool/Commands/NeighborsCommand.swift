@@ -1,5 +1,6 @@
 import ArgumentParser
 import DPQ
+import DPQTasks
 
 /// `dpq neighbors MODEL WORD`.
 struct NeighborsCommand: ParsableCommand {

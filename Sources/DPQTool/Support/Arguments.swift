@@ -1,5 +1,6 @@
 import ArgumentParser
 import DPQ
+import DPQTasks
 
 extension Metric: ExpressibleByArgument {}
 extension Similarity: ExpressibleByArgument {}

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DPQTasks
 
 /// A number of bytes as people write it: `25MB` (10⁶ bytes each), `1.5GB`, `512KiB`, `4096`.
 struct ByteSize: ExpressibleByArgument {

@@ -1,4 +1,5 @@
 import DPQ
+import DPQTasks
 
 #if canImport(Glibc)
   import Glibc

@@ -1,4 +1,5 @@
 import DPQ
+import DPQTasks
 
 /// Writing a plain table, from a compressed one or another plain one.
 struct TableExport {

@@ -1,5 +1,5 @@
 /// A JSON value that is printed on one line, with the keys of an object in the order given.
-enum JSON {
+package enum JSON {
   case null
   case bool(Bool)
   case integer(Int)
@@ -13,12 +13,12 @@ enum JSON {
   case object([(String, JSON)])
 
   /// The parts of a file.
-  static func sections(_ sections: [(name: String, bytes: Int)]) -> JSON {
+  package static func sections(_ sections: [(name: String, bytes: Int)]) -> JSON {
     .array(sections.map { .object([("name", .string($0.name)), ("bytes", .integer($0.bytes))]) })
   }
 
   /// The value as text.
-  var text: String {
+  package var text: String {
     var text = ""
     append(to: &text)
     return text

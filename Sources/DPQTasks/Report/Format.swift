@@ -1,7 +1,7 @@
 /// Numbers and tables for people to read.
-enum Format {
+package enum Format {
   /// `number` with `digits` digits behind the point.
-  static func fixed(_ number: Double, _ digits: Int) -> String {
+  package static func fixed(_ number: Double, _ digits: Int) -> String {
     guard number.isFinite else { return number.isNaN ? "nan" : number < 0 ? "-inf" : "inf" }
     var scale = 1.0
     for _ in 0..<digits { scale *= 10 }
@@ -14,7 +14,7 @@ enum Format {
   }
 
   /// `number` with about `digits` digits that count; powers of ten where it is tiny.
-  static func significant(_ number: Double, _ digits: Int) -> String {
+  package static func significant(_ number: Double, _ digits: Int) -> String {
     guard number.isFinite, number != 0 else { return fixed(number, 0) }
     var exponent = 0
     var size = number.magnitude
@@ -31,7 +31,7 @@ enum Format {
   }
 
   /// `number` with its thousands apart: `32 000`.
-  static func grouped(_ number: Int) -> String {
+  package static func grouped(_ number: Int) -> String {
     var text = ""
     for (index, digit) in String(number.magnitude).reversed().enumerated() {
       if index > 0, index % 3 == 0 { text.append(" ") }
@@ -41,19 +41,19 @@ enum Format {
   }
 
   /// `part` of `whole` in per cent.
-  static func percent(_ part: Int, of whole: Int) -> String {
+  package static func percent(_ part: Int, of whole: Int) -> String {
     whole == 0 ? "-" : fixed(100 * Double(part) / Double(whole), 1) + " %"
   }
 
   /// A duration: `0.42 s`, `12.0 s`, `3:07`.
-  static func seconds(_ seconds: Double) -> String {
+  package static func seconds(_ seconds: Double) -> String {
     if seconds < 10 { return fixed(seconds, 2) + " s" }
     if seconds < 100 { return fixed(seconds, 1) + " s" }
     return clock(seconds)
   }
 
   /// `0:07`, `12:30`, `1:02:03`.
-  static func clock(_ seconds: Double) -> String {
+  package static func clock(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds < 1e8 else { return "-:--" }
     let total = Int(seconds.rounded())
     let low = pad(String(total % 60), 2, with: "0", left: true)
@@ -62,13 +62,13 @@ enum Format {
   }
 
   /// `text` filled up to `width` characters.
-  static func pad(_ text: String, _ width: Int, with fill: Character = " ", left: Bool = false) -> String {
+  package static func pad(_ text: String, _ width: Int, with fill: Character = " ", left: Bool = false) -> String {
     let missing = String(repeating: fill, count: max(0, width - text.count))
     return left ? missing + text : text + missing
   }
 
   /// `text` with its control characters escaped, so that a line stays a line and a terminal is left alone.
-  static func printable(_ text: String) -> String {
+  package static func printable(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }) else {
       return text
     }
@@ -85,13 +85,13 @@ enum Format {
   }
 
   /// Names and values under one another, names padded to the longest.
-  static func pairs(_ pairs: [(String, String)]) -> String {
+  package static func pairs(_ pairs: [(String, String)]) -> String {
     let width = pairs.map(\.0.count).max() ?? 0
     return pairs.map { pad($0.0, width) + "  " + $0.1 + "\n" }.joined()
   }
 
   /// Columns under one another: the first to the left, numbers (all others) to the right.
-  static func table(_ rows: [[String]]) -> String {
+  package static func table(_ rows: [[String]]) -> String {
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
     return rows.map { row in
