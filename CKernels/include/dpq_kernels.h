@@ -224,6 +224,41 @@ DPQ_API dpq_status dpq_step_backward(const dpq_step *step, const float *query, c
                                      size_t workspace_bytes, float *out_query_gradient, float *out_key_gradient,
                                      float *out_value_gradient);
 
+/* ---- rows of trained tables, and optimisers ---------------------------------------------------------------------- */
+
+/* out[i][columns] = table[ids[i]], rows of out `out_stride` apart; DPQ_ERROR_ARGUMENT for an id outside 0..<rows. */
+DPQ_API dpq_status dpq_gather(const float *table, size_t rows, size_t columns, const int32_t *ids, size_t count,
+                              int threads, float *out, size_t out_stride);
+
+/* out[places[i]][columns] += values[i], in the order of i, rows of values `stride` apart; DPQ_ERROR_ARGUMENT for a place
+ * outside 0..<out_rows. */
+DPQ_API dpq_status dpq_scatter_add(const float *values, size_t stride, size_t columns, const int32_t *places,
+                                   size_t count, int threads, float *out, size_t out_rows);
+
+/* What an optimiser moves: the rows `rows`[count], each at most once, of values [value_rows][columns], or the first
+ * `count` where rows is NULL; gradient [count][columns]. */
+typedef struct dpq_update {
+    float *values;
+    size_t value_rows;
+    size_t columns;
+    const float *gradient;
+    const int32_t *rows;
+    size_t count;
+} dpq_update;
+
+/* value -= rate * gradient. */
+DPQ_API dpq_status dpq_sgd_step(const dpq_update *update, float rate, int threads);
+
+/* Adam (Kingma, Ba 2015), lazy: only the rows of the update move, and only their moments. first, second [value_rows]
+ * [columns] are the moments; `rate` already holds the correction of their bias.
+ *   first += (1 - first_decay) * (g - first);  second += (1 - second_decay) * (g^2 - second)
+ *   value -= rate * first / (sqrt(second) + epsilon) */
+DPQ_API dpq_status dpq_adam_step(const dpq_update *update, float *first, float *second, float first_decay,
+                                 float second_decay, float rate, float epsilon, int threads);
+
+/* Sum of squares, in float64. */
+DPQ_API double dpq_squared_norm(const float *values, size_t count, int threads);
+
 /* ---- products --------------------------------------------------------------------------------------------------- */
 
 /* c[m][n] = a[m][k] * b[n][k]^T, row strides lda, ldb, ldc. Cut into tiles that do not depend on `threads`; each tile

@@ -24,16 +24,6 @@ import Testing
     }
   }
 
-  @Test func adamFindsAMinimum() {
-    var parameters: [Float] = [5, -3, 0]
-    var adam = Adam(count: 3)
-    for step in 0..<600 {
-      let gradient = [2 * (parameters[0] - 1), 20 * (parameters[1] - 2), 0]
-      adam.update(&parameters, gradient: gradient.span, rate: 0.1 * (1 - Float(step) / 600))
-    }
-    #expect(abs(parameters[0] - 1) < 1e-2 && abs(parameters[1] - 2) < 1e-2 && parameters[2] == 0)
-  }
-
   @Test func emptyCodewordsAreGivenRows() throws {
     let table = try Made.table(rows: 400, dimension: 4, clusters: 8)
     let layout = try CodeLayout(dimension: 4, groups: 2, codes: 8)

@@ -17,25 +17,11 @@ struct LayerStep: ~Copyable {
   private let output: AlignedBuffer<Float>
   private let codes: AlignedBuffer<UInt16>
   private let statistics: AlignedBuffer<Float>
-  private let keyGradients: AlignedBuffer<Float>
-  private let valueGradients: AlignedBuffer<Float>
   private(set) var count = 0
-
-  /// Gradient of the keys after ``run(keys:values:temperature:)``.
-  var keyGradient: Span<Float> {
-    @_lifetime(borrow self)
-    get { keyGradients.span }
-  }
-  /// Gradient of the values; zeros but for SX.
-  var valueGradient: Span<Float> {
-    @_lifetime(borrow self)
-    get { valueGradients.span }
-  }
 
   /// A layer of `layout` for batches of up to `batch` rows: SX with a bias a key, or VQ.
   init(layout: CodeLayout, isSoftmax: Bool, batch: Int, threads: Int) throws(DPQError) {
     let keyWidth = layout.width + (isSoftmax ? 1 : 0)
-    let parameters = layout.codebooks * layout.codes * keyWidth
     let elements = batch * layout.groups * keyWidth
     let workspace = try AlignedBuffer<UInt8>(count: 0)
     let row = try AlignedBuffer<Float>(count: layout.groups * layout.width)
@@ -43,8 +29,6 @@ struct LayerStep: ~Copyable {
     let output = try AlignedBuffer<Float>(count: elements)
     let codes = try AlignedBuffer<UInt16>(count: batch * layout.groups)
     let statistics = try AlignedBuffer<Float>(count: 2 * layout.codes)
-    let keyGradients = try AlignedBuffer<Float>(count: parameters)
-    let valueGradients = try AlignedBuffer<Float>(count: parameters)
     self.layout = layout
     self.capacity = batch
     self.keyWidth = keyWidth
@@ -57,8 +41,6 @@ struct LayerStep: ~Copyable {
     self.output = output
     self.codes = codes
     self.statistics = statistics
-    self.keyGradients = keyGradients
-    self.valueGradients = valueGradients
   }
 
   /// Makes the rows `ids` the batch.
@@ -80,9 +62,11 @@ struct LayerStep: ~Copyable {
     count = ids.count
   }
 
-  /// One pass over the batch in which the layer reconstructs its input: the gradients of mean ‖row − output‖² per value.
-  mutating func run(keys: [Float], values: [Float], temperature: Float) throws(DPQError) {
-    precondition(keys.count == keyGradients.count && values.count == keyGradients.count && count > 0)
+  /// One pass over the batch in which the layer reconstructs its input: sets the gradients of mean ‖row − output‖² per
+  /// value. Keys and values are one and the same for VQ.
+  mutating func run(keys: Parameter, values: Parameter, temperature: Float) throws(DPQError) {
+    let parameters = layout.codebooks * layout.codes * keyWidth
+    precondition(keys.value.count == parameters && values.value.count == parameters && count > 0)
     var step = dpq_step(
       batch: count, groups: layout.groups, codes: layout.codes, width: keyWidth, variant: variant,
       shared: layout.isShared ? 1 : 0, normalise: 0, temperature: temperature, epsilon: 1e-3)
@@ -91,7 +75,8 @@ struct LayerStep: ~Copyable {
     let memory = workspace.bufferPointer
     try DPQError.check(
       dpq_step_forward(
-        &step, query.pointer, keys, values, nil, threads, memory.baseAddress, memory.count, codes.pointer,
+        &step, query.pointer, keys.value.pointer, values.value.pointer, nil, threads, memory.baseAddress, memory.count,
+        codes.pointer,
         output.pointer, statistics.pointer, nil))
     // The output becomes the gradient that comes from above: 2 (output − row) / number of values.
     let scale = 2 / Float(count * layout.dimension)
@@ -103,8 +88,9 @@ struct LayerStep: ~Copyable {
     }
     try DPQError.check(
       dpq_step_backward(
-        &step, query.pointer, keys, values, codes.pointer, statistics.pointer, output.pointer, 1, 0, threads,
-        memory.baseAddress, memory.count, nil, keyGradients.pointer, hasBias ? valueGradients.pointer : nil))
+        &step, query.pointer, keys.value.pointer, values.value.pointer, codes.pointer, statistics.pointer,
+        output.pointer, 1, 0, threads, memory.baseAddress, memory.count, nil, keys.gradient.pointer,
+        hasBias ? values.gradient.pointer : nil))
   }
 
   /// Code of batch row `i` in group `j`.

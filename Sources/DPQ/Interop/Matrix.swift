@@ -49,6 +49,29 @@ public final class Matrix: @unchecked Sendable {
     }
   }
 
+  /// All values, copied.
+  public var array: [Float] { [Float](memory.bufferPointer) }
+
+  /// Makes the rows of `range` zero.
+  public func clear(rows range: Range<Int>) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+    (memory.pointer + range.lowerBound * columns).update(repeating: 0, count: range.count * columns)
+  }
+
+  /// Fills the matrix with numbers drawn evenly from [−scale, scale).
+  ///
+  /// Different `stream`s of a seed are unrelated, so each parameter of a model takes one of its own.
+  public func fillUniformly(scale: Float, seed: UInt64, stream: UInt64) {
+    var generator = SeededGenerator(seed: seed, stream: stream)
+    for i in 0..<count { memory.pointer[i] = scale * Float(2 * generator.uniform() - 1) }
+  }
+
+  /// Takes over the values of `other`, which has the same shape.
+  public func copy(from other: Matrix) {
+    precondition(other.rows == rows && other.columns == columns)
+    memory.pointer.update(from: other.memory.pointer, count: count)
+  }
+
   /// The memory, for the wrappers of kernels beside this file.
   var pointer: UnsafeMutablePointer<Float> { memory.pointer }
 }

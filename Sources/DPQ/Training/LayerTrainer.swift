@@ -33,11 +33,11 @@ struct LayerTrainer {
   ) throws(DPQError) -> [Float] {
     var lloyd = try KMeans(training, layout: layout, codebook: codebook, seed: seed, threads: threads)
     try lloyd.step()
-    // The scale of a step: what a value is off by at the start.
+    // The scale of a step: what a value is off by at the start. Nothing, where nothing weighs anything.
     let values = training.totalWeight * Double(layout.dimension)
-    let scale = Float((lloyd.error / values).squareRoot())
+    let scale = values > 0 ? Float((lloyd.error / values).squareRoot()) : 0
     var step = try LayerStep(layout: layout, isSoftmax: isSoftmax, batch: Self.batch, threads: threads)
-    var layer = Layer(layout: layout, keyWidth: step.keyWidth, codebook: codebook)
+    var layer = try Layer(layout: layout, isSoftmax: isSoftmax, keyWidth: step.keyWidth, codebook: codebook)
     var generator = SeededGenerator(seed: seed, stream: 1 << 41)
     let batches = (training.rows.count + Self.batch - 1) / Self.batch
     var done = 0
@@ -50,11 +50,12 @@ struct LayerTrainer {
         try step.run(
           keys: layer.keys, values: layer.values,
           temperature: max(.leastNormalMagnitude, Self.temperature * scale * scale * Float(layout.width)))
-        layer.update(step, rate: rate * scale, isSoftmax: isSoftmax)
+        layer.optimizer.rate = rate * scale
+        try layer.optimizer.step()
         layer.restartDead(step, after: 2 * batches, &generator)
         done += 1
       }
-      lloyd.replaceCodebook(layer.codebook(isSoftmax: isSoftmax))
+      lloyd.replaceCodebook(layer.codebook())
       try lloyd.step()
       try report(epoch + 1, lloyd.error / values, lloyd.codesInUse)
     }
@@ -92,51 +93,43 @@ struct LayerTrainer {
   private struct Layer {
     let layout: CodeLayout
     let keyWidth: Int
-    var keys: [Float]
-    var values: [Float]
-    var keyOptimizer: Adam
-    var valueOptimizer: Adam
+    let keys: Parameter
+    /// The keys themselves for VQ.
+    let values: Parameter
+    let optimizer: Adam
     /// Steps since each codeword was last chosen.
     var idle: [Int]
 
-    init(layout: CodeLayout, keyWidth: Int, codebook: [Float]) {
+    init(layout: CodeLayout, isSoftmax: Bool, keyWidth: Int, codebook: [Float]) throws(DPQError) {
       self.layout = layout
       self.keyWidth = keyWidth
       let codewords = layout.codebooks * layout.codes
-      keys = [Float](repeating: 0, count: codewords * keyWidth)
-      for k in 0..<codewords {
-        var norm: Float = 0
-        for c in 0..<layout.width {
-          let value = codebook[k * layout.width + c]
-          keys[k * keyWidth + c] = value
-          norm += value * value
-        }
-        if keyWidth > layout.width { keys[k * keyWidth + layout.width] = -norm / 2 }
-      }
-      values = keys
-      keyOptimizer = Adam(count: keys.count)
-      valueOptimizer = Adam(count: keys.count)
+      keys = try Parameter(name: "keys", value: Matrix(rows: codewords, columns: keyWidth))
+      values = isSoftmax ? try Parameter(name: "values", value: Matrix(rows: codewords, columns: keyWidth)) : keys
+      optimizer = try Adam(isSoftmax ? [keys, values] : [keys], decay: (0.9, 0.99), epsilon: 1e-20, threads: 1)
       idle = [Int](repeating: 0, count: codewords)
+      for k in 0..<codewords { set(k) { codebook[k * layout.width + $0] } }
     }
 
-    /// Codewords as they would be stored: the values, or the keys where both are one.
-    func codebook(isSoftmax: Bool) -> [Float] {
-      guard isSoftmax else { return keys }
+    /// Puts codeword `k` at the sub-vector of which `value` tells the coordinates.
+    private func set(_ k: Int, _ value: (Int) -> Float) {
+      var norm: Float = 0
+      for c in 0..<layout.width {
+        keys.value[k, c] = value(c)
+        norm += keys.value[k, c] * keys.value[k, c]
+      }
+      if keyWidth > layout.width { keys.value[k, layout.width] = -norm / 2 }
+      for c in 0..<keyWidth { values.value[k, c] = keys.value[k, c] }
+    }
+
+    /// Codewords as they would be stored.
+    func codebook() -> [Float] {
       var codebook: [Float] = []
       codebook.reserveCapacity(layout.codebookCount)
-      for k in 0..<(layout.codebooks * layout.codes) {
-        codebook += values[(k * keyWidth)..<(k * keyWidth + layout.width)]
+      for k in 0..<values.value.rows {
+        for c in 0..<layout.width { codebook.append(values.value[k, c]) }
       }
       return codebook
-    }
-
-    mutating func update(_ step: borrowing LayerStep, rate: Float, isSoftmax: Bool) {
-      keyOptimizer.update(&keys, gradient: step.keyGradient, rate: rate)
-      if isSoftmax {
-        valueOptimizer.update(&values, gradient: step.valueGradient, rate: rate)
-      } else {
-        values = keys
-      }
     }
 
     /// Restarts codewords that no row chose for `limit` steps at a random row of the batch.
@@ -149,17 +142,8 @@ struct LayerTrainer {
         idle[k] = 0
         let (i, whole) = (generator.index(below: step.count), max(1, layout.dimension / layout.width))
         let group = layout.isShared ? generator.index(below: whole) : k / layout.codes
-        var norm: Float = 0
-        for c in 0..<layout.width {
-          let value = step.queryValue(i, group, c)
-          keys[k * keyWidth + c] = value
-          norm += value * value
-        }
-        if keyWidth > layout.width { keys[k * keyWidth + layout.width] = -norm / 2 }
-        let range = (k * keyWidth)..<((k + 1) * keyWidth)
-        for c in range { values[c] = keys[c] }
-        keyOptimizer.reset(range)
-        valueOptimizer.reset(range)
+        set(k) { step.queryValue(i, group, $0) }
+        for index in optimizer.parameters.indices { optimizer.forget(row: k, ofParameter: index) }
       }
     }
   }

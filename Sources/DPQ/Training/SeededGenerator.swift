@@ -1,24 +1,24 @@
 /// SplitMix64 (Steele, Lea, Flood 2014): small, fast, and the same everywhere for a seed.
 ///
 /// Each piece of work takes a stream of its own, so results do not depend on the order or the threads it runs in.
-struct SeededGenerator: RandomNumberGenerator {
+package struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
 
   /// The stream `stream` of `seed`; different streams are unrelated.
-  init(seed: UInt64, stream: UInt64 = 0) {
+  package init(seed: UInt64, stream: UInt64 = 0) {
     state = Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15) ^ Self.mix(Self.mix(stream) &+ 0xD1B5_4A32_D192_ED03)
   }
 
-  mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     return Self.mix(state)
   }
 
   /// A number in [0, 1).
-  mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
+  package mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
 
   /// A number in 0..<bound (its bias, bound / 2⁶⁴, is far below anything that shows).
-  mutating func index(below bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
+  package mutating func index(below bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
 
   private static func mix(_ value: UInt64) -> UInt64 {
     var z = value
@@ -30,7 +30,7 @@ struct SeededGenerator: RandomNumberGenerator {
 
 extension SeededGenerator {
   /// `count` different numbers of 0..<bound in ascending order, one from each of `count` equal stretches.
-  mutating func evenSample(_ count: Int, below bound: Int) -> [Int] {
+  package mutating func evenSample(_ count: Int, below bound: Int) -> [Int] {
     precondition(count <= bound)
     return (0..<count).map { i in
       let low = Self.share(i, of: bound, parts: count)
@@ -39,7 +39,7 @@ extension SeededGenerator {
   }
 
   /// The numbers of 0..<count in random order (Fisher and Yates).
-  mutating func permutation(_ count: Int) -> [Int] {
+  package mutating func permutation(_ count: Int) -> [Int] {
     var order = Array(0..<count)
     for i in stride(from: count - 1, to: 0, by: -1) { order.swapAt(i, index(below: i + 1)) }
     return order
