@@ -74,6 +74,15 @@ typedef struct dpqi_batch_kernels {
                                const float *mean_product, const float *factor);
     void (*multiply_keys)(const float *gradient, size_t codes, const float *keys, size_t width, float *out);
     void (*add_outer)(const float *gradient, size_t codes, const float *tile, size_t width, double *out);
+
+    /* Networks; kernels/network.h says what each computes. */
+    void (*column_sums)(const float *values, size_t rows, size_t columns, size_t stride, float *out);
+    double (*cross_entropy)(float *logits, size_t classes, size_t label, float scale);
+    void (*lstm_forward)(size_t width, float *gates, const float *cell, float *out_cell, float *out_squashed,
+                         float *out_hidden);
+    void (*lstm_backward)(size_t width, float *gates, const float *cell, const float *squashed,
+                          const float *hidden_gradient, float *cell_gradient);
+    void (*dropout)(const float *values, size_t first, size_t count, float keep, uint64_t seed, float *out);
 } dpqi_batch_kernels;
 
 /* The kernels at the level of dpqi_active(). */

@@ -1,44 +1,83 @@
 /* Every BLAS call of the project. OpenBLAS has threads of its own, and its results change with their number; so
  * products are cut into tiles that depend on the shape alone, each one call on one of our threads. */
+#define _POSIX_C_SOURCE 200809L /* setenv */
+
 #include "batch/parallel.h"
 #include "dpq_kernels.h"
 
 #include <cblas.h>
+#include <stdlib.h>
+#include <string.h>
 
-/* Rows of `a` a tile covers: with 512 columns of `b` a tile of the result stays in the second-level cache. */
+/* Most rows and columns of a tile: as much of the result as stays in the second-level cache. */
 #define TILE_ROWS 256
 #define TILE_COLUMNS 512
 
-void dpq_blas_single_thread(void) { openblas_set_num_threads(1); }
+/* Not in cblas.h; the last two are missing where OpenBLAS was built for one processor. */
+char *openblas_get_corename(void);
+void gotoblas_dynamic_quit(void) __attribute__((weak));
+void gotoblas_dynamic_init(void) __attribute__((weak));
+
+/* A processor younger than the library is taken for one of 2004 and gets its kernels, at a fifth of the speed. */
+static void choose_kernels(void) {
+    if (strcmp(openblas_get_corename(), "Prescott") != 0 || !gotoblas_dynamic_quit || !gotoblas_dynamic_init) return;
+    const char *level = dpq_isa_available()[0];
+    const char *core = strcmp(level, "avx512") == 0 ? "SkylakeX" : strcmp(level, "avx2") == 0 ? "Haswell" : NULL;
+    if (!core || setenv("OPENBLAS_CORETYPE", core, 0) != 0) return;
+    gotoblas_dynamic_quit();
+    gotoblas_dynamic_init();
+}
+
+void dpq_blas_prepare(void) {
+    choose_kernels();
+    openblas_set_num_threads(1);
+}
 
 typedef struct multiply_task {
-    size_t m, n, k;
-    const float *a, *b;
+    dpq_product product;
+    size_t tile_rows, tile_columns;
+    const float *a, *b, *bias;
     float *c;
-    size_t lda, ldb, ldc;
 } multiply_task;
 
 static void multiply_tiles(void *context, size_t begin, size_t end, int worker) {
     const multiply_task *task = context;
-    const size_t across = (task->n + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    const dpq_product *p = &task->product;
+    const size_t across = (p->n + task->tile_columns - 1) / task->tile_columns;
     (void)worker;
     for (size_t tile = begin; tile < end; tile++) {
-        const size_t i = tile / across * TILE_ROWS, j = tile % across * TILE_COLUMNS;
-        const size_t rows = task->m - i < TILE_ROWS ? task->m - i : TILE_ROWS;
-        const size_t columns = task->n - j < TILE_COLUMNS ? task->n - j : TILE_COLUMNS;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, (blasint)columns, (blasint)task->k, 1,
-                    task->a + i * task->lda, (blasint)task->lda, task->b + j * task->ldb, (blasint)task->ldb, 0,
-                    task->c + i * task->ldc + j, (blasint)task->ldc);
+        const size_t i = tile / across * task->tile_rows, j = tile % across * task->tile_columns;
+        const size_t rows = p->m - i < task->tile_rows ? p->m - i : task->tile_rows;
+        const size_t columns = p->n - j < task->tile_columns ? p->n - j : task->tile_columns;
+        float *c = task->c + i * p->ldc + j;
+        if (task->bias)
+            for (size_t r = 0; r < rows; r++) memcpy(c + r * p->ldc, task->bias + j, columns * sizeof *c);
+        cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans,
+                    p->transpose_b ? CblasTrans : CblasNoTrans, (blasint)rows, (blasint)columns, (blasint)p->k, 1,
+                    task->a + (p->transpose_a ? i : i * p->lda), (blasint)p->lda,
+                    task->b + (p->transpose_b ? j * p->ldb : j), (blasint)p->ldb, task->bias || p->accumulate ? 1 : 0,
+                    c, (blasint)p->ldc);
     }
 }
 
-dpq_status dpq_matrix_multiply(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,
-                               float *c, size_t ldc, int threads) {
-    if (!a || !b || !c || lda < k || ldb < k || ldc < n || k == 0 || k > INT32_MAX || lda > INT32_MAX ||
-        ldb > INT32_MAX || ldc > INT32_MAX)
-        return m && n ? DPQ_ERROR_ARGUMENT : DPQ_OK;
-    multiply_task task = {m, n, k, a, b, c, lda, ldb, ldc};
-    const size_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS * ((n + TILE_COLUMNS - 1) / TILE_COLUMNS);
-    dpqi_parallel(dpqi_workers(threads, (double)m * (double)n * (double)k / 8), tiles, 1, multiply_tiles, &task);
+/* Tiles of equal size, none larger than `most`. */
+static size_t tile_size(size_t count, size_t most) {
+    const size_t tiles = (count + most - 1) / most;
+    return ((count + tiles - 1) / tiles + 15) / 16 * 16;
+}
+
+dpq_status dpq_matrix_multiply(const dpq_product *product, const float *a, const float *b, const float *bias, float *c,
+                               int threads) {
+    if (!product) return DPQ_ERROR_ARGUMENT;
+    const dpq_product p = *product;
+    if (p.m == 0 || p.n == 0) return DPQ_OK;
+    if (!a || !b || !c || p.k == 0 || p.k > INT32_MAX || p.lda > INT32_MAX || p.ldb > INT32_MAX || p.ldc > INT32_MAX ||
+        p.lda < (p.transpose_a ? p.m : p.k) || p.ldb < (p.transpose_b ? p.k : p.n) || p.ldc < p.n)
+        return DPQ_ERROR_ARGUMENT;
+    multiply_task task = {p, tile_size(p.m, TILE_ROWS), tile_size(p.n, TILE_COLUMNS), a, b, bias, c};
+    const size_t down = (p.m + task.tile_rows - 1) / task.tile_rows;
+    const size_t across = (p.n + task.tile_columns - 1) / task.tile_columns;
+    dpqi_parallel(dpqi_workers(threads, (double)p.m * (double)p.n * (double)p.k / 8), down * across, 1, multiply_tiles,
+                  &task);
     return DPQ_OK;
 }

@@ -48,10 +48,12 @@ DPQ_API const char *dpq_parallel_backend(void);
 /* Threads `threads` stands for: itself, or the number of processors available for 0. At least 1; 1 when serial. */
 DPQ_API int dpq_thread_count(int threads);
 
-/* Tells OpenBLAS to stay single-threaded in this process. The products here are cut into tiles that run on our own
- * threads, so a program that calls dpq_matrix_multiply from a process of its own choosing should call this once at
- * start; the `dpq` command does. It is a process-wide setting, hence not done behind the caller's back. */
-DPQ_API void dpq_blas_single_thread(void);
+/* Makes OpenBLAS ready: single-threaded, because the products here are cut into tiles that run on our own threads, and
+ * with kernels for this processor where the library does not know it (it is then several times slower; the environment
+ * variable OPENBLAS_CORETYPE is left alone if set). A program that calls dpq_matrix_multiply from a process of its own
+ * choosing should call this once at start, before anything multiplies; the `dpq` command does. It is a process-wide
+ * setting, hence not done behind the caller's back. */
+DPQ_API void dpq_blas_prepare(void);
 
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
 
@@ -261,10 +263,48 @@ DPQ_API double dpq_squared_norm(const float *values, size_t count, int threads);
 
 /* ---- products --------------------------------------------------------------------------------------------------- */
 
-/* c[m][n] = a[m][k] * b[n][k]^T, row strides lda, ldb, ldc. Cut into tiles that do not depend on `threads`; each tile
- * is one single-threaded OpenBLAS call (see dpq_blas_single_thread). */
-DPQ_API dpq_status dpq_matrix_multiply(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
-                                       size_t ldb, float *c, size_t ldc, int threads);
+/* A product of matrices: m x n values, sums of k products. */
+typedef struct dpq_product {
+    size_t m, n, k;
+    size_t lda, ldb, ldc; /* row strides */
+    int32_t transpose_a;  /* a is [k][lda] rather than [m][lda] */
+    int32_t transpose_b;  /* b is [n][ldb] rather than [k][ldb] */
+    int32_t accumulate;   /* the product is added to c */
+} dpq_product;
+
+/* c[m][n] = a * b, each transposed where the product says so, plus bias[n] in every row where bias is not NULL (it then
+ * replaces what `accumulate` would add to). Cut into tiles that do not depend on `threads`; each tile is one
+ * single-threaded OpenBLAS call (see dpq_blas_prepare). */
+DPQ_API dpq_status dpq_matrix_multiply(const dpq_product *product, const float *a, const float *b, const float *bias,
+                                       float *c, int threads);
+
+/* ---- networks --------------------------------------------------------------------------------------------------- */
+
+/* out[columns] = sum of the rows of values[rows][stride]. */
+DPQ_API dpq_status dpq_column_sums(const float *values, size_t rows, size_t columns, size_t stride, float *out,
+                                   int threads);
+
+/* Softmax and cross-entropy of logits[rows][classes]: out_losses[rows] = -ln softmax(row)[label], in nats. A negative
+ * label leaves the row out: loss 0, gradient 0. With scale != 0 the logits are replaced by their gradient,
+ * scale * (softmax(row) - onehot(label)); with 0 they stay. Labels must be below `classes`. */
+DPQ_API dpq_status dpq_cross_entropy(float *logits, size_t rows, size_t classes, const int32_t *labels, float scale,
+                                     double *out_losses, int threads);
+
+/* One step of `batch` LSTM cells of `width` units (Hochreiter, Schmidhuber 1997; with forget gates). gates[batch][4 width]
+ * holds the sums that go into the input, forget, cell and output gates and receives what comes out of them. All other
+ * arrays are [batch][width]: out_cell = f * cell + i * g, out_squashed = tanh(out_cell), out_hidden = o * out_squashed.
+ * out_cell may be cell. */
+DPQ_API dpq_status dpq_lstm_forward(size_t batch, size_t width, float *gates, const float *cell, float *out_cell,
+                                    float *out_squashed, float *out_hidden, int threads);
+
+/* Its backward pass: gates as forward left them become the gradient by the sums; cell_gradient, of the loss by out_cell
+ * from later steps, becomes that by cell. */
+DPQ_API dpq_status dpq_lstm_backward(size_t batch, size_t width, float *gates, const float *cell, const float *squashed,
+                                     const float *hidden_gradient, float *cell_gradient, int threads);
+
+/* Dropout: out[i] = values[i] / keep with probability keep, else 0; 0 < keep <= 1. The choice depends on `seed` and i
+ * alone, so the backward pass is the same call on the gradient. out may be values. count < 2^32. */
+DPQ_API dpq_status dpq_dropout(const float *values, size_t count, float keep, uint64_t seed, float *out, int threads);
 
 /* ---- checksums -------------------------------------------------------------------------------------------------- */
 

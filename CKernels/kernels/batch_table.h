@@ -11,6 +11,7 @@
 #include "kernels/assign.h"
 #include "kernels/accumulate.h"
 #include "kernels/step.h"
+#include "kernels/network.h"
 
 const dpqi_batch_kernels DPQI_NAME(batch_kernels) = {
     .runtime = &DPQI_NAME(kernels),
@@ -33,4 +34,9 @@ const dpqi_batch_kernels DPQI_NAME(batch_kernels) = {
     .normalise_backward = DPQI_NAME(normalise_backward),
     .multiply_keys = DPQI_NAME(multiply_keys),
     .add_outer = DPQI_NAME(add_outer),
+    .column_sums = DPQI_NAME(column_sums),
+    .cross_entropy = DPQI_NAME(cross_entropy),
+    .lstm_forward = DPQI_NAME(lstm_forward),
+    .lstm_backward = DPQI_NAME(lstm_backward),
+    .dropout = DPQI_NAME(dropout),
 };

@@ -25,7 +25,7 @@ struct DPQCommand: ParsableCommand {
 
   static func main() {
     Signals.install()
-    Runtime.makeBLASSingleThreaded()
+    Runtime.prepareBLAS()
     do {
       var command = try parseAsRoot()
       try command.run()

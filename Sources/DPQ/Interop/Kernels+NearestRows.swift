@@ -37,10 +37,12 @@ enum NearestRows {
     for first in stride(from: 0, to: source.rows, by: block) {
       let size = min(block, source.rows - first)
       try Rows(source, first: first, count: size, threads: threads).unit(into: units, threads: threads)
+      var product = dpq_product(
+        m: ids.count, n: size, k: dimension, lda: dimension, ldb: dimension, ldc: block, transpose_a: 0, transpose_b: 1,
+        accumulate: 0)
       try DPQError.check(
         dpq_matrix_multiply(
-          ids.count, size, dimension, queries.pointer, dimension, units.pointer, dimension, scores.pointer, block,
-          Int32(clamping: threads)))
+          &product, queries.pointer, units.pointer, nil, scores.pointer, Int32(clamping: threads)))
       for i in ids.indices {
         let row = scores.pointer + i * block
         var threshold = best[i].threshold

@@ -39,10 +39,12 @@ public enum Runtime {
   /// Threads that `asked` stands for: itself, or the number of processors for 0; 1 in a serial build.
   public static func threadCount(_ asked: Int) -> Int { Int(dpq_thread_count(Int32(clamping: asked))) }
 
-  /// Tells OpenBLAS to stay single-threaded in this process, because the library runs its products on its own threads.
+  /// Makes OpenBLAS ready for this process: single-threaded, because the library runs its products on its own threads,
+  /// and with kernels for this processor where it does not know it.
   ///
-  /// A process-wide setting, so programs choose it themselves, once, at start; the `dpq` command does.
-  public static func makeBLASSingleThreaded() { dpq_blas_single_thread() }
+  /// A process-wide setting, so programs choose it themselves, once, at start; the `dpq` command does. Without it
+  /// products may be several times slower.
+  public static func prepareBLAS() { dpq_blas_prepare() }
 
   /// Most bytes of memory this process has held at once so far; 0 where the system does not tell.
   public static var peakResidentBytes: Int {

@@ -10,6 +10,9 @@ const kernel_check *kernel_checks(size_t *out_count) {
         {"sweep", check_sweep},
         {"layer step", check_step},
         {"layer step against finite differences", check_step_differences},
+        {"LSTM cells", check_activations},
+        {"cross-entropy and column sums", check_cross_entropy},
+        {"dropout", check_dropout},
         {"rows", check_rows},
         {"half floats", check_half_floats},
 #ifndef CHECKS_WITHOUT_BLAS
