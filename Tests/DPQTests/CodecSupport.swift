@@ -44,6 +44,14 @@ final class TemporaryPath {
 }
 
 extension CompressedModel {
+  /// The layout, codes and codebook of a model of one `concat` tier.
+  var layout: CodeLayout { tiers[0].layout.concat! }
+  var codes: [UInt8] { tiers[0].codes }
+  var codebook: Codebook {
+    guard case .concat(let codebook) = tiers[0].codewords else { preconditionFailure("a binary tier") }
+    return codebook
+  }
+
   /// Code of row `i` in group `j`.
   func code(_ i: Int, _ j: Int) -> Int {
     var code = 0
@@ -64,4 +72,14 @@ extension CompressedModel {
     }
     return sum
   }
+}
+
+extension CompressionPlan {
+  /// The layout of a plan of one `concat` tier.
+  var layout: CodeLayout { tiers[0].layout.concat! }
+}
+
+extension CompressedTable {
+  /// The layout of a table of one `concat` tier.
+  var layout: CodeLayout { tiers[0].layout.concat! }
 }

@@ -145,9 +145,14 @@ private func useModel() {
   for id in [-1, 0, model.rows - 1, model.rows] {
     if let word = model.word(id) { _ = model.id(of: word) }
   }
-  _ = try? model.codebook()
-  _ = (model.codes(), model.norms())
-  if model.layout.groups * model.layout.codes <= longestRow { _ = try? model.codeUse() }
+  for (index, tier) in model.tiers.enumerated() {
+    _ = try? model.codewords(tier: index)
+    _ = model.codes(tier: index)
+    if tier.layout.groups * tier.layout.codes <= longestRow { _ = try? model.codeUse(tier: index) }
+  }
+  let map = try? model.map()
+  precondition(!isSound || (model.tiers.count > 1) == (map != nil))
+  _ = model.norms()
   guard model.dimension <= longestRow else { return }
   let query = [Float](repeating: 0.5, count: model.dimension)
   for similarity in Similarity.allCases {
@@ -168,7 +173,10 @@ private func useModel() {
 
 /// Codes new rows with the codebooks of the file, as `dpq encode` does.
 private func useEncoder(_ model: borrowing CompressedTable) {
-  guard model.layout.groups * model.layout.codes <= 4096, let encoder = try? Encoder(model) else { return }
+  let last = model.tiers.count - 1
+  guard model.tiers.allSatisfy({ $0.layout.groups * $0.layout.codes <= 4096 }),
+    let encoder = try? Encoder(model, tier: last)
+  else { return }
   let values = (0..<2 * model.dimension).map { Float($0 % 7) - 3 }
   guard model.dimension <= 4096,
     let table = try? EmbeddingTable(

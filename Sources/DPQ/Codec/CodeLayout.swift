@@ -62,11 +62,12 @@ public struct CodeLayout: Sendable, Equatable, Hashable {
 
   /// The papers' ratio for a table of `rows` rows: 32·n·d ÷ (n·D·log2 K + 32·K·d, the last ÷ D when shared), with log2 K
   /// unrounded and float32 codebooks.
-  public func paperRatio(rows: Int) -> Double {
-    let n = Double(rows)
-    let d = Double(dimension)
-    let codebookBits = 32 * Double(codes) * d / (isShared ? Double(groups) : 1)
-    return 32 * n * d / (n * Double(groups) * Self.log2(Double(codes)) + codebookBits)
+  public func paperRatio(rows: Int) -> Double { 32 * Double(rows) * Double(dimension) / paperBits(rows: rows) }
+
+  /// The bits that the papers count for `rows` rows and their codebooks.
+  func paperBits(rows: Int) -> Double {
+    let codebookBits = 32 * Double(codes) * Double(dimension) / (isShared ? Double(groups) : 1)
+    return Double(rows) * Double(groups) * Self.log2(Double(codes)) + codebookBits
   }
 
   private static func log2(_ x: Double) -> Double {

@@ -6,6 +6,9 @@ public struct Codebook: Sendable, Equatable {
     case float16 = "f16"
     /// Bytes of one value.
     public var byteCount: Int { self == .float32 ? 4 : 2 }
+
+    /// `values` as they are after being stored.
+    func rounded(_ values: [Float]) -> [Float] { self == .float32 ? values : values.map { Float(Float16($0)) } }
   }
 
   /// The layout the codebook belongs to.
@@ -26,7 +29,7 @@ public struct Codebook: Sendable, Equatable {
     }
     self.layout = layout
     self.storage = storage
-    self.values = storage == .float32 ? values : values.map { Float(Float16($0)) }
+    self.values = storage.rounded(values)
     guard self.values.allSatisfy(\.isFinite) else {
       throw DPQError(
         .invalidArgument,

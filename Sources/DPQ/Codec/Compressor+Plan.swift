@@ -45,8 +45,8 @@ extension Compressor {
 
   func shape(of table: EmbeddingTable, layout: CodeLayout) -> FileShape {
     FileShape(
-      layout: layout, storage: options.codebookStorage, metric: options.metric, assignment: .nearest, rows: table.rows,
-      vocabularyBytes: table.vocabulary?.bytes.count,
+      tiers: [TierShape(layout: .concat(layout), storage: options.codebookStorage, rows: table.rows)],
+      metric: options.metric, assignment: .nearest, vocabularyBytes: table.vocabulary?.bytes.count,
       recipe: Recipe(options, layout: layout, sample: trainingRows(of: table)).json)
   }
 

@@ -1,25 +1,32 @@
-/// Codes new rows with the codebooks of a compressed table.
+/// Codes new rows with the codewords of a compressed table.
 ///
 /// Rows are coded one by one, so shards of a table coded by different machines and joined give the codes of the whole.
+/// Where the table has several tiers all new rows go to one of them: nothing is known of their weight.
 public struct Encoder: Sendable {
-  /// The codewords rows are coded with.
-  public let codebook: Codebook
-  /// What the codebooks describe.
+  /// What rows are coded with, a tier after another.
+  public let codewords: [Tier.Codewords]
+  /// The tier that new rows go to.
+  public let tier: Int
+  /// What the codewords describe.
   public let metric: Metric
   private let norms: CompressedModel.Norms?
   private let recipe: String
 
-  /// Takes the codebooks of `table`.
+  /// Takes the codewords of `table`.
   ///
-  /// - Throws: `corruptFile` where its codebooks are damaged; `unsupportedVersion` where its codes are the response of a trained layer whose state the file lacks.
-  public init(_ table: borrowing CompressedTable) throws(DPQError) {
+  /// - Parameter tier: The tier that new rows go to; by default the one of fewest bits.
+  /// - Throws: `corruptFile` where its codewords are damaged; `invalidArgument` where there is no such tier;
+  ///   `unsupportedVersion` where its codes are the response of a trained layer whose state the file lacks.
+  public init(_ table: borrowing CompressedTable, tier: Int = 0) throws(DPQError) {
     guard table.assignment == .nearest else {
       throw DPQError(
         .unsupportedVersion,
         "codes of this model are the responses of a trained layer, which the file does not hold: rows cannot be added",
         .init(file: table.path))
     }
-    codebook = try table.codebook()
+    _ = try table.shape(ofTier: tier)
+    self.tier = tier
+    codewords = try table.allCodewords()
     metric = table.metric
     norms = table.norms()
     if let lengths = norms?.codebook, !zip(lengths, lengths.dropFirst()).allSatisfy({ $0 <= $1 }) {
@@ -37,9 +44,10 @@ public struct Encoder: Sendable {
   public func encode(
     _ table: EmbeddingTable, range: Range<Int>? = nil, threads: Int = 0, progress: (Double) -> Bool = { _ in true }
   ) throws(DPQError) -> CompressedModel {
-    guard table.dimension == codebook.layout.dimension else {
+    let dimension = codewords[tier].layout.dimension
+    guard table.dimension == dimension else {
       throw DPQError(
-        .malformedInput, "rows have \(table.dimension) values, the model codes rows of \(codebook.layout.dimension)")
+        .malformedInput, "rows have \(table.dimension) values, the model codes rows of \(dimension)")
     }
     let range = range ?? 0..<table.rows
     guard range.lowerBound >= 0, range.upperBound <= table.rows else {
@@ -56,11 +64,16 @@ public struct Encoder: Sendable {
       coded = CompressedModel.Norms(
         codebook: norms.codebook, codes: lengths.map { NormQuantizer.code($0, norms.codebook) })
     }
-    let codes = try codebook.encode(prepared.rows, threads: threads) { (share) throws(DPQError) in
+    let codes = try codewords[tier].encode(prepared.rows, threads: threads) { (share) throws(DPQError) in
       if !progress(share) { throw DPQError(.cancelled, "stopped") }
     }
+    let tiers = codewords.enumerated().map { t, codewords in
+      Tier(codewords, codes: t == tier ? codes : [], rows: t == tier ? range.count : 0)
+    }
     return CompressedModel(
-      rows: range.count, codes: codes, codebook: codebook, norms: coded, vocabulary: part.vocabulary, recipe: recipe)
+      sorted: tiers,
+      map: tiers.count > 1 ? try TierMap(repeatElement(tier, count: range.count).map { $0 }, tiers: tiers.count) : nil,
+      assignment: .nearest, norms: coded, vocabulary: part.vocabulary, recipe: recipe)
   }
 }
 
@@ -70,7 +83,8 @@ extension CompressedModel {
   /// - Throws: `invalidArgument` where the codebooks differ, or only one of the two has words; `duplicateWord` where a
   ///   word stands in both.
   public func appended(to table: borrowing CompressedTable) throws(DPQError) -> CompressedModel {
-    guard try table.codebook() == codebook, table.assignment == assignment, table.norms()?.codebook == norms?.codebook
+    guard try table.allCodewords() == tiers.map(\.codewords), table.assignment == assignment,
+      table.norms()?.codebook == norms?.codebook
     else {
       throw DPQError(
         .invalidArgument, "the rows are coded with other codebooks: code them with this model", .init(file: table.path))
@@ -93,8 +107,24 @@ extension CompressedModel {
     if let norms, let first = table.norms() {
       lengths = Norms(codebook: norms.codebook, codes: first.codes + norms.codes)
     }
+    let joinedTiers = tiers.enumerated().map { t, tier in
+      Tier(tier.codewords, codes: table.codes(tier: t) + tier.codes, rows: table.tiers[t].rows + tier.rows)
+    }
+    var joinedMap: TierMap?
+    if let map, let first = try table.map() {
+      joinedMap = try TierMap(first.tierOfRow + map.tierOfRow, tiers: tiers.count)
+    }
     return CompressedModel(
-      assignment: assignment, rows: table.rows + rows, codes: table.codes() + codes, codebook: codebook, norms: lengths,
-      vocabulary: joined, recipe: table.recipe)
+      sorted: joinedTiers, map: joinedMap, assignment: assignment, norms: lengths, vocabulary: joined,
+      recipe: table.recipe)
+  }
+}
+
+extension CompressedTable {
+  /// What the codes of every tier stand for, copied.
+  func allCodewords() throws(DPQError) -> [Tier.Codewords] {
+    var all: [Tier.Codewords] = []
+    for tier in tiers.indices { all.append(try codewords(tier: tier)) }
+    return all
   }
 }

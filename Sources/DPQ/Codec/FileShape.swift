@@ -2,20 +2,68 @@
 ///
 /// The plan and the writer both go through this type, so a planned size is the written size.
 struct FileShape {
-  /// One tensor of the file.
-  struct Tensor {
-    let name: String
-    /// The safetensors name of its element type.
-    let type: String
-    let shape: [Int]
-    let byteCount: Int
+  /// What a tensor holds.
+  enum Content: Equatable {
+    case vocabularyOffsets, vocabularyOrder, vocabularyBytes
+    case normCodebook, normCodes
+    case tierMap, tierRank
+    case codes(tier: Int), codebook(tier: Int), basis(tier: Int), bias(tier: Int)
+
+    /// Its name in the file.
+    var name: String {
+      switch self {
+      case .vocabularyOffsets: "vocabulary.offsets"
+      case .vocabularyOrder: "vocabulary.order"
+      case .vocabularyBytes: "vocabulary.bytes"
+      case .normCodebook: "norm.codebook"
+      case .normCodes: "norm.codes"
+      case .tierMap: "tier.map"
+      case .tierRank: "tier.rank"
+      case .codes(let tier): "tier.\(tier).codes"
+      case .codebook(let tier): "tier.\(tier).codebook"
+      case .basis(let tier): "tier.\(tier).basis"
+      case .bias(let tier): "tier.\(tier).bias"
+      }
+    }
   }
 
-  let layout: CodeLayout
-  let storage: Codebook.Storage
+  /// The element types of the file, in file order: the largest first, so that no tensor needs a gap.
+  enum Element: Int {
+    case u64, f32, f16, u8
+
+    /// The name of the type in safetensors.
+    var name: String {
+      switch self {
+      case .u64: "U64"
+      case .f32: "F32"
+      case .f16: "F16"
+      case .u8: "U8"
+      }
+    }
+
+    var byteCount: Int {
+      switch self {
+      case .u64: 8
+      case .f32: 4
+      case .f16: 2
+      case .u8: 1
+      }
+    }
+  }
+
+  /// One tensor of the file.
+  struct Tensor {
+    let content: Content
+    let type: Element
+    let shape: [Int]
+
+    var name: String { content.name }
+    var byteCount: Int { shape.reduce(type.byteCount, *) }
+  }
+
+  let tiers: [TierShape]
   let metric: Metric
   let assignment: Assignment
-  let rows: Int
   /// UTF-8 bytes of all words, or `nil` without a vocabulary.
   let vocabularyBytes: Int?
   let recipe: String
@@ -23,24 +71,41 @@ struct FileShape {
   /// Entries of the norm codebook.
   static let normCodes = 256
 
-  /// The tensors in file order: largest element first, names ascending within a type, so that none needs a gap.
+  var rows: Int { tiers.reduce(0) { $0 + $1.rows } }
+  var dimension: Int { tiers[0].layout.dimension }
+
+  /// The tensors in file order: largest element first, names ascending within a type.
   var tensors: [Tensor] {
+    let rows = rows
     var tensors: [Tensor] = []
-    func add(_ name: String, _ type: String, _ size: Int, _ shape: [Int]) {
-      tensors.append(Tensor(name: name, type: type, shape: shape, byteCount: shape.reduce(size, *)))
+    func add(_ content: Content, _ type: Element, _ shape: [Int]) {
+      tensors.append(Tensor(content: content, type: type, shape: shape))
     }
-    let codebook = [layout.codebooks, layout.codes, layout.width]
-    if vocabularyBytes != nil {
-      add("vocabulary.offsets", "U64", 8, [rows + 1])
-      add("vocabulary.order", "U64", 8, [rows])
+    if let vocabularyBytes {
+      add(.vocabularyOffsets, .u64, [rows + 1])
+      add(.vocabularyOrder, .u64, [rows])
+      add(.vocabularyBytes, .u8, [vocabularyBytes])
     }
-    if metric == .cosine { add("norm.codebook", "F32", 4, [Self.normCodes]) }
-    if storage == .float32 { add("tier.0.codebook", "F32", 4, codebook) }
-    if storage == .float16 { add("tier.0.codebook", "F16", 2, codebook) }
-    if metric == .cosine { add("norm.codes", "U8", 1, [rows]) }
-    add("tier.0.codes", "U8", 1, [rows, layout.rowBytes])
-    if let vocabularyBytes { add("vocabulary.bytes", "U8", 1, [vocabularyBytes]) }
-    return tensors
+    if metric == .cosine {
+      add(.normCodebook, .f32, [Self.normCodes])
+      add(.normCodes, .u8, [rows])
+    }
+    if tiers.count > 1 {
+      add(.tierMap, .u8, [TierMap.byteCount(rows: rows, tiers: tiers.count)])
+      add(.tierRank, .u64, [TierMap.rankCount(rows: rows, tiers: tiers.count) / tiers.count, tiers.count])
+    }
+    for (t, tier) in tiers.enumerated() {
+      let type = tier.storage == .float32 ? Element.f32 : .f16
+      add(.codes(tier: t), .u8, [tier.rows, tier.layout.rowBytes])
+      switch tier.layout {
+      case .concat(let layout): add(.codebook(tier: t), type, [layout.codebooks, layout.codes, layout.width])
+      case .binary(let layout):
+        add(.basis(tier: t), type, [layout.bits, layout.dimension])
+        add(.bias(tier: t), type, [layout.dimension])
+      }
+    }
+    // Names are ASCII, so their order as text is that of their bytes.
+    return tensors.sorted { ($0.type.rawValue, $0.name) < ($1.type.rawValue, $1.name) }
   }
 
   /// The first 8 + N bytes of the file: the length N and the JSON, padded with spaces so that data starts at a multiple
@@ -50,11 +115,18 @@ struct FileShape {
   func header(checksums: [UInt64], ownChecksum: UInt64) -> [UInt8] {
     let tensors = tensors
     var metadata: [(String, String)] = [
-      ("format", "dpq"), ("format_version", "1"), ("rows", "\(rows)"), ("dimension", "\(layout.dimension)"),
-      ("metric", metric.rawValue), ("assignment", assignment.rawValue), ("tiers", "1"), ("tier.0.kind", "concat"),
-      ("tier.0.groups", "\(layout.groups)"), ("tier.0.codes", "\(layout.codes)"), ("tier.0.bits", "\(layout.bits)"),
-      ("tier.0.rows", "\(rows)"), ("recipe", recipe),
+      ("format", "dpq"), ("format_version", "1"), ("rows", "\(rows)"), ("dimension", "\(dimension)"),
+      ("metric", metric.rawValue), ("assignment", assignment.rawValue), ("tiers", "\(tiers.count)"),
     ]
+    for (t, tier) in tiers.enumerated() {
+      let layout = tier.layout
+      metadata += [
+        ("tier.\(t).kind", layout.kind), ("tier.\(t).groups", "\(layout.groups)"),
+        ("tier.\(t).codes", "\(layout.codes)"), ("tier.\(t).bits", "\(layout.bitsPerRow / layout.groups)"),
+        ("tier.\(t).rows", "\(tier.rows)"),
+      ]
+    }
+    metadata.append(("recipe", recipe))
     for (tensor, checksum) in zip(tensors, checksums) {
       metadata.append(("checksum.\(tensor.name)", Self.hexadecimal(checksum)))
     }
@@ -66,7 +138,7 @@ struct FileShape {
     var offset = 0
     for tensor in tensors {
       let shape = tensor.shape.map(String.init).joined(separator: ",")
-      json += ",\(Self.quoted(tensor.name)):{\"dtype\":\"\(tensor.type)\",\"shape\":[\(shape)]"
+      json += ",\(Self.quoted(tensor.name)):{\"dtype\":\"\(tensor.type.name)\",\"shape\":[\(shape)]"
       json += ",\"data_offsets\":[\(offset),\(offset + tensor.byteCount)]}"
       offset += tensor.byteCount
     }
@@ -88,8 +160,7 @@ struct FileShape {
   var plan: CompressionPlan {
     let sections = sections
     return CompressionPlan(
-      layout: layout, codebookStorage: storage, metric: metric, rows: rows, sections: sections,
-      fileBytes: sections.reduce(0) { $0 + $1.bytes })
+      tiers: tiers, metric: metric, sections: sections, fileBytes: sections.reduce(0) { $0 + $1.bytes })
   }
 
   /// Sixteen lowercase digits.

@@ -8,7 +8,7 @@ extension CompressedModel {
   @discardableResult
   public func write(to path: String, replacing: Bool = false) throws(DPQError) -> Int {
     let shape = shape
-    let tensors = shape.tensors.map { data(of: $0.name) }
+    let tensors = shape.tensors.map { data(of: $0.content) }
     let checksums = tensors.map { $0.withUnsafeBytes { Kernels.checksum($0) } }
     let draft = shape.header(checksums: checksums, ownChecksum: 0)
     let own = draft[8...].withUnsafeBytes { Kernels.checksum($0) }
@@ -44,16 +44,28 @@ extension CompressedModel {
     }
   }
 
-  private func data(of tensor: String) -> TensorData {
+  private func data(of tensor: FileShape.Content) -> TensorData {
     switch tensor {
-    case "vocabulary.offsets": .offsets(vocabulary?.offsets ?? [])
-    case "vocabulary.order": .offsets(vocabulary?.order ?? [])
-    case "vocabulary.bytes": .bytes(vocabulary?.bytes ?? [])
-    case "norm.codebook": .floats(norms?.codebook ?? [])
-    case "norm.codes": .bytes(norms?.codes ?? [])
-    case "tier.0.codes": .bytes(codes)
-    default:
-      codebook.storage == .float32 ? .floats(codebook.values) : .halves(codebook.values.map { Float16($0) })
+    case .vocabularyOffsets: return .offsets(vocabulary?.offsets ?? [])
+    case .vocabularyOrder: return .offsets(vocabulary?.order ?? [])
+    case .vocabularyBytes: return .bytes(vocabulary?.bytes ?? [])
+    case .normCodebook: return .floats(norms?.codebook ?? [])
+    case .normCodes: return .bytes(norms?.codes ?? [])
+    case .tierMap: return .bytes(map?.packed ?? [])
+    case .tierRank: return .offsets(map?.rank ?? [])
+    case .codes(let tier): return .bytes(tiers[tier].codes)
+    case .codebook(let tier), .basis(let tier):
+      switch tiers[tier].codewords {
+      case .concat(let codebook): return Self.stored(codebook.values, as: codebook.storage)
+      case .binary(let basis): return Self.stored(basis.values, as: basis.storage)
+      }
+    case .bias(let tier):
+      guard case .binary(let basis) = tiers[tier].codewords else { return .bytes([]) }
+      return Self.stored(basis.bias, as: basis.storage)
     }
+  }
+
+  private static func stored(_ values: [Float], as storage: Codebook.Storage) -> TensorData {
+    storage == .float32 ? .floats(values) : .halves(values.map { Float16($0) })
   }
 }

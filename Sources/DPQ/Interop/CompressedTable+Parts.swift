@@ -1,33 +1,79 @@
 import CKernels
 
 extension CompressedTable {
-  /// The codewords, copied.
+  /// What the codes of a tier stand for, copied.
   ///
-  /// - Throws: `invalidArgument` where one is not finite.
-  public func codebook() throws(DPQError) -> Codebook {
-    let values = UnsafeBufferPointer(start: dpq_table_codebook(handle, 0), count: layout.codebookCount)
-    return try Codebook(layout: layout, values: [Float](values), storage: codebookStorage)
+  /// - Throws: `invalidArgument` where a value is not finite, or there is no such tier.
+  public func codewords(tier: Int = 0) throws(DPQError) -> Tier.Codewords {
+    let shape = try shape(ofTier: tier)
+    switch shape.layout {
+    case .concat(let layout):
+      let values = UnsafeBufferPointer(start: dpq_table_codebook(handle, UInt32(tier)), count: layout.codebookCount)
+      return .concat(try Codebook(layout: layout, values: [Float](values), storage: shape.storage))
+    case .binary(let layout):
+      let count = layout.bits * layout.dimension
+      let values = UnsafeBufferPointer(start: dpq_table_codebook(handle, UInt32(tier)), count: count)
+      let bias = section("tier.\(tier).bias").map { bytes -> [Float] in
+        switch shape.storage {
+        case .float32: [Float](bytes.assumingMemoryBound(to: Float.self))
+        case .float16: bytes.assumingMemoryBound(to: Float16.self).map(Float.init)
+        }
+      }
+      return .binary(
+        try BinaryBasis(layout: layout, values: [Float](values), bias: bias ?? [], storage: shape.storage))
+    }
   }
 
-  /// The packed codes, copied: `rows × layout.rowBytes` bytes, least significant bit first.
-  public func codes() -> [UInt8] { section("tier.0.codes").map { [UInt8]($0) } ?? [] }
+  /// The packed codes of a tier, copied: `rows × layout.rowBytes` bytes, least significant bit first.
+  public func codes(tier: Int = 0) -> [UInt8] { section("tier.\(tier).codes").map { [UInt8]($0) } ?? [] }
 
-  /// How often each code stands in each group: `[groups][codes]`.
+  /// The tier of each row, copied; `nil` where there is one tier.
+  ///
+  /// - Throws: `corruptFile` where a row is in a tier that there is not, or in one that has no place for it.
+  public func map() throws(DPQError) -> TierMap? {
+    guard tiers.count > 1, let packed = section("tier.map") else { return nil }
+    let bits = TierMap.bits(tiers: tiers.count)
+    let tierOfRow = (0..<rows).map { row in
+      let place = row * bits
+      var value = Int(packed[place / 8]) >> (place % 8)
+      if place % 8 + bits > 8 { value |= Int(packed[place / 8 + 1]) << (8 - place % 8) }
+      return value & (1 << bits - 1)
+    }
+    guard let map = try? TierMap(tierOfRow, tiers: tiers.count), map.counts == tiers.map(\.rows) else {
+      throw DPQError(.corruptFile, "the tier map is damaged: run verify", .init(file: path))
+    }
+    return map
+  }
+
+  /// The shape of a tier.
+  ///
+  /// - Throws: `invalidArgument` where there is no such tier.
+  func shape(ofTier tier: Int) throws(DPQError) -> TierShape {
+    guard tiers.indices.contains(tier) else {
+      throw DPQError(.invalidArgument, "there is no tier \(tier): the table has \(tiers.count)", .init(file: path))
+    }
+    return tiers[tier]
+  }
+
+  /// How often each code of a tier stands in each group: `[groups][codes]`; for a binary tier `[bits][2]`.
   ///
   /// - Throws: `outOfMemory` where there are more than 2²⁷ counts: a shared codebook lets a small file ask for any number.
-  public func codeUse() throws(DPQError) -> [[Int]] {
+  public func codeUse(tier: Int = 0) throws(DPQError) -> [[Int]] {
+    let shape = try shape(ofTier: tier)
+    // Bits are counted as groups of two codes; only their number and places matter.
+    let (layout, rows) = (shape.layout, shape.rows)
     guard layout.groups <= (1 << 27) / layout.codes else {
       throw DPQError(
         .outOfMemory, "the use of \(layout.codes) codes in \(layout.groups) groups is too much to count",
         .init(file: path))
     }
     var use = [Int](repeating: 0, count: layout.groups * layout.codes)
-    let codes = section("tier.0.codes")?.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    let codes = section("tier.\(tier).codes")?.baseAddress?.assumingMemoryBound(to: UInt8.self)
     let (groups, count, rowBytes) = (layout.groups, layout.codes, layout.rowBytes)
     let block = max(1, min(rows, 65_536 / groups))
     let elementBytes = dpq_code_bytes(count)
     let unpacked = try AlignedBuffer<UInt8>(count: block * groups * elementBytes)
-    var kernelLayout = layout.kernelLayout
+    var kernelLayout = dpq_layout(dimension: groups, groups: groups, codes: count, shared: 1)
     for first in stride(from: 0, to: rows, by: block) {
       let length = min(block, rows - first)
       try DPQError.check(

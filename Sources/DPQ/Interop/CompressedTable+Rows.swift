@@ -46,7 +46,9 @@ extension CompressedTable {
     guard output.count == count * dimension else {
       throw DPQError(.invalidArgument, "\(count) rows of \(dimension) do not fit \(output.count) values")
     }
-    guard threads != 1 && metric == .l2, let codes = section("tier.0.codes") else {
+    guard threads != 1 && metric == .l2 && tiers.count == 1, let layout = tiers[0].layout.concat,
+      let codes = section("tier.0.codes")
+    else {
       var error = dpq_error()
       let (handle, dimension) = (handle, dimension)
       let status = output.withUnsafeMutableBufferPointer {
@@ -54,19 +56,19 @@ extension CompressedTable {
       }
       return try DPQError.check(status, error, file: path)
     }
-    var layout = layout.kernelLayout
-    let (codebook, dimension, rowBytes) = (dpq_table_codebook(handle, 0), dimension, self.layout.rowBytes)
+    var kernelLayout = layout.kernelLayout
+    let (codebook, dimension, rowBytes) = (dpq_table_codebook(handle, 0), dimension, layout.rowBytes)
     let packed = codes.baseAddress.map { $0.assumingMemoryBound(to: UInt8.self) + first * rowBytes }
     let status = output.withUnsafeMutableBufferPointer {
-      dpq_reconstruct(&layout, codebook, packed, count, $0.baseAddress, dimension, Int32(threads))
+      dpq_reconstruct(&kernelLayout, codebook, packed, count, $0.baseAddress, dimension, Int32(threads))
     }
     try DPQError.check(status)
   }
 
   /// The `count` rows nearest to `query`, best first, the lower id first among equals, without row `excluding`.
   ///
-  /// The query is compared with every row by look-up tables over the codes; no row is decoded. Complexity:
-  /// O(rows · groups + codes · dimension).
+  /// The query is compared with every row by look-up tables over the codes; rows of concat tiers are
+  /// not decoded. Complexity: O(rows · groups + codes · dimension).
   ///
   /// - Throws: `invalidArgument` where the query is not `dimension` long or holds a value that is not finite.
   public func neighbors(

@@ -10,14 +10,14 @@ public struct CompressedTable: ~Copyable, @unchecked Sendable {
   public let path: String
   /// Number of rows.
   public let rows: Int
+  /// Values of a row.
+  public let dimension: Int
   /// What the codebooks describe: rows, or unit rows and norms.
   public let metric: Metric
   /// How the codes were chosen.
   public let assignment: Assignment
-  /// How rows are coded.
-  public let layout: CodeLayout
-  /// The type the codewords are stored in.
-  public let codebookStorage: Codebook.Storage
+  /// How rows are coded, ascending by bits a row: one tier, or several with a ``map()``.
+  public let tiers: [TierShape]
   /// Whether rows have words.
   public let hasVocabulary: Bool
   /// Bytes of the file.
@@ -37,15 +37,13 @@ public struct CompressedTable: ~Copyable, @unchecked Sendable {
       var about = dpq_description()
       about.struct_size = MemoryLayout<dpq_description>.size
       try DPQError.check(dpq_table_describe(handle, &about))
-      var tier = dpq_tier_description()
-      tier.struct_size = MemoryLayout<dpq_tier_description>.size
-      try DPQError.check(dpq_table_describe_tier(handle, 0, &tier))
-      self.layout = try CodeLayout(
-        dimension: Int(about.dimension), groups: Int(tier.groups), codes: Int(tier.codes), isShared: tier.shared != 0)
+      var tiers: [TierShape] = []
+      for index in 0..<about.tiers { tiers.append(try Self.tier(index, of: handle, dimension: Int(about.dimension))) }
+      self.tiers = tiers
+      self.dimension = Int(about.dimension)
       self.rows = Int(about.rows)
       self.metric = Int(about.metric) == DPQ_METRIC_COSINE ? .cosine : .l2
       self.assignment = Int(about.assignment) == DPQ_ASSIGNMENT_RESPONSE ? .response : .nearest
-      self.codebookStorage = Int(tier.codebook_type) == DPQ_CODEBOOK_F16 ? .float16 : .float32
       self.hasVocabulary = about.has_vocabulary != 0
       self.fileBytes = Int(about.file_bytes)
       self.headerBytes = Int(about.header_bytes)
@@ -67,8 +65,26 @@ public struct CompressedTable: ~Copyable, @unchecked Sendable {
     return handle!
   }
 
-  /// Values of a row.
-  public var dimension: Int { layout.dimension }
+  private static func tier(_ index: UInt32, of handle: OpaquePointer, dimension: Int) throws(DPQError) -> TierShape {
+    var tier = dpq_tier_description()
+    tier.struct_size = MemoryLayout<dpq_tier_description>.size
+    try DPQError.check(dpq_table_describe_tier(handle, index, &tier))
+    let layout: TierLayout =
+      if Int(tier.kind) == DPQ_TIER_BINARY {
+        .binary(try BinaryLayout(dimension: dimension, bits: Int(tier.groups)))
+      } else {
+        .concat(
+          try CodeLayout(
+            dimension: dimension, groups: Int(tier.groups), codes: Int(tier.codes), isShared: tier.shared != 0))
+      }
+    return TierShape(
+      layout: layout, storage: Int(tier.codebook_type) == DPQ_CODEBOOK_F16 ? .float16 : .float32, rows: Int(tier.rows))
+  }
+
+  /// Mean bits of a row: its codes, its place in the tier map, and its norm code with the cosine metric.
+  public var bitsPerRow: Double { TierShape.bitsPerRow(tiers, metric: metric) }
+  /// The ratio as papers count: log2 K bits a code and float32 codewords, nothing else but the tier map.
+  public var paperRatio: Double { TierShape.paperRatio(tiers) }
 
   /// What decided the result when the file was made, as JSON: method, options, seed, version. Empty where not recorded.
   public var recipe: String { dpq_table_metadata(handle, "recipe").map { String(cString: $0) } ?? "" }

@@ -30,6 +30,9 @@ package enum Format {
     return fixed(number, max(0, digits - 1 - exponent))
   }
 
+  /// A number of bits that may be a mean: two digits behind the point where it is not whole.
+  package static func bits(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? fixed(number, 2) }
+
   /// `number` with its thousands apart: `32 000`.
   package static func grouped(_ number: Int) -> String {
     var text = ""

@@ -17,6 +17,9 @@ package enum JSON {
     .array(sections.map { .object([("name", .string($0.name)), ("bytes", .integer($0.bytes))]) })
   }
 
+  /// A count that may be a mean: printed as a whole number where it is one.
+  package static func count(_ value: Double) -> JSON { Int(exactly: value).map(JSON.integer) ?? .double(value) }
+
   /// The value as text.
   package var text: String {
     var text = ""

@@ -24,7 +24,7 @@ struct BenchAssignCommand: ParsableCommand {
     if let codesOut { try codes.write(npy: codesOut, replacing: timing.force) }
     let layout = codebook.layout
     try BenchResult(
-      kernel: "assign", times: times, rows: table.rows, layout: layout,
+      kernel: "assign", times: times, rows: table.rows, layout: .concat(layout),
       operations: 2 * Double(table.rows) * Double(layout.dimension) * Double(layout.codes),
       bytes: Double(table.rows)
         * Double(layout.dimension * table.elementType.byteCount + layout.groups * (layout.codes <= 256 ? 1 : 2)),

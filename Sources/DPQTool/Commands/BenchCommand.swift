@@ -110,7 +110,7 @@ struct BenchResult {
   var times: KernelBenchmark.Times
   /// Rows of one run.
   var rows: Int
-  var layout: CodeLayout
+  var layout: TierLayout
   /// Multiplications and additions of one run; `nil` where they do not count.
   var operations: Double?
   /// Bytes one run must at least read and write.
@@ -135,7 +135,8 @@ struct BenchResult {
         ("gbytes_per_second", .double(bytes / median * 1e-9)),
         ("isa", .string(Runtime.instructionSet)), ("threads", .integer(threads)),
         ("kernel", .string(kernel)), ("rows", .integer(rows)), ("dimension", .integer(layout.dimension)),
-        ("groups", .integer(layout.groups)), ("codes", .integer(layout.codes)), ("shared", .bool(layout.isShared)),
+        ("groups", .integer(layout.groups)), ("codes", .integer(layout.codes)),
+        ("shared", .bool(layout.concat?.isShared ?? false)),
         ("processor_seconds_all", .array(times.processorSeconds.map { .double($0) })),
       ] + more)
   }
@@ -147,8 +148,7 @@ struct BenchResult {
       ("kernel", "\(kernel), \(Runtime.instructionSet), threads: \(threads)"),
       (
         "work",
-        "\(Format.grouped(rows)) rows x \(layout.dimension), \(layout.groups) groups x \(layout.codes) codes"
-          + (layout.isShared ? ", shared" : "")
+        "\(Format.grouped(rows)) rows x \(layout.dimension), \(layout.text)"
       ),
       ("seconds", "\(Format.significant(median, 4)) (median of \(seconds.count), \(spread))"),
       ("rows/s", Format.significant(Double(rows) / median * 1e-6, 4) + " million"),

@@ -34,7 +34,7 @@ struct BenchKMeansCommand: ParsableCommand {
     if let codebookOut { try codebook.write(npy: codebookOut, replacing: timing.force) }
     let sweeps = Double(epochs)
     try BenchResult(
-      kernel: "kmeans", times: times, rows: table.rows, layout: layout,
+      kernel: "kmeans", times: times, rows: table.rows, layout: .concat(layout),
       operations: 2 * Double(table.rows) * Double(layout.dimension) * Double(layout.codes) * sweeps,
       bytes: Double(table.rows) * Double(layout.dimension * table.elementType.byteCount) * sweeps,
       threads: timing.threads, more: [("epochs", .integer(epochs)), ("mse", .double(mse))]

@@ -62,17 +62,16 @@ struct BenchLookupCommand: ParsableCommand {
     try timing.check(rowsOut, inputs: [input, ids])
     try timing.check(tableOut, inputs: [ids])
     let table = try openTable()
-    let layout = table.layout
     let ids =
       try self.ids.map { (path) throws(DPQError) in try NPYArray.integers(path) }
       ?? KernelBenchmark.zipfIDs(count ?? max(1 << 20, batch), rows: table.rows, seed: seed)
     let times = try KernelBenchmark.lookup(
       table, ids: ids, batch: batch, threads: timing.threads, repeats: timing.repeats)
     if let rowsOut { try write(table, ids, to: rowsOut) }
-    let rowBytes = layout.rowBytes + (table.metric == .cosine ? 1 : 0)
+    let rowBytes = table.tiers[0].layout.rowBytes + (table.metric == .cosine ? 1 : 0)
     try BenchResult(
-      kernel: "lookup", times: times, rows: ids.count, layout: layout, operations: nil,
-      bytes: Double(ids.count) * Double(4 * layout.dimension + rowBytes), threads: timing.threads,
+      kernel: "lookup", times: times, rows: ids.count, layout: table.tiers[0].layout, operations: nil,
+      bytes: Double(ids.count) * Double(4 * table.dimension + rowBytes), threads: timing.threads,
       more: [("batch", .integer(batch)), ("table_rows", .integer(table.rows))]
     ).print(timing.report)
   }

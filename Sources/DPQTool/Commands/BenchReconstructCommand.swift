@@ -22,7 +22,7 @@ struct BenchReconstructCommand: ParsableCommand {
       table, codebook: codebook, threads: timing.threads, repeats: timing.repeats)
     if let rowsOut { try rows.write(to: rowsOut, format: .npy, replacing: timing.force) }
     try BenchResult(
-      kernel: "reconstruct", times: times, rows: table.rows, layout: codebook.layout, operations: nil,
+      kernel: "reconstruct", times: times, rows: table.rows, layout: .concat(codebook.layout), operations: nil,
       bytes: Double(table.rows) * Double(4 * table.dimension + codebook.layout.rowBytes), threads: timing.threads
     ).print(timing.report)
   }

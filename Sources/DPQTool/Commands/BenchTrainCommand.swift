@@ -44,7 +44,7 @@ struct BenchTrainCommand: ParsableCommand {
     // Responses; for the softmax also its gradient, and the products that carry it to the queries and to the keys.
     let products: Double = variant == .sx ? 4 : 1
     try BenchResult(
-      kernel: "train", times: times, rows: rows, layout: layout,
+      kernel: "train", times: times, rows: rows, layout: .concat(layout),
       operations: 2 * products * values * Double(layout.codes),
       // Queries and the gradient from above in, rows and the gradient of the queries out.
       bytes: 16 * values, threads: timing.threads, more: [("variant", .string(variant.rawValue))]

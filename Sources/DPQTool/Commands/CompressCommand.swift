@@ -148,9 +148,9 @@ struct CompressCommand: ParsableCommand {
 
   private func layoutMembers(_ plan: CompressionPlan, fileBytes: Int) -> [(String, JSON)] {
     [
-      ("rows", .integer(plan.rows)), ("dimension", .integer(plan.layout.dimension)),
-      ("method", .string(method.rawValue)), ("groups", .integer(plan.layout.groups)),
-      ("codes", .integer(plan.layout.codes)), ("bits_per_row", .integer(plan.bitsPerRow)),
+      ("rows", .integer(plan.rows)), ("dimension", .integer(plan.dimension)),
+      ("method", .string(method.rawValue)), ("groups", .integer(plan.tiers[0].layout.groups)),
+      ("codes", .integer(plan.tiers[0].layout.codes)), ("bits_per_row", .count(plan.bitsPerRow)),
       ("file_bytes", .integer(fileBytes)), ("table_bytes", .integer(plan.tableBytes)),
       ("ratio", .double(plan.ratio)), ("ratio_paper", .double(plan.paperRatio)),
     ]
@@ -169,17 +169,15 @@ struct CompressCommand: ParsableCommand {
   }
 
   private func layoutPairs(_ plan: CompressionPlan, fileBytes: Int) -> [(String, String)] {
-    let layout = plan.layout
     let vocabulary = plan.vocabularyBytes > 0 ? ", of it words \(ByteSize.text(plan.vocabularyBytes))" : ""
     return [
       (
         "table",
-        "\(Format.grouped(plan.rows)) rows x \(layout.dimension), \(ByteSize.text(plan.tableBytes)) as float32"
+        "\(Format.grouped(plan.rows)) rows x \(plan.dimension), \(ByteSize.text(plan.tableBytes)) as float32"
       ),
       (
         "codes",
-        "\(method.rawValue), \(layout.groups) groups of \(layout.width) values x \(layout.codes) codes"
-          + (layout.isShared ? ", one shared codebook" : "") + ", \(plan.bitsPerRow) bits a row"
+        "\(method.rawValue), \(plan.tiers[0].layout.text), \(Format.bits(plan.bitsPerRow)) bits a row"
           + (plan.metric == .cosine ? ", norms apart" : "")
       ),
       ("file", ByteSize.text(fileBytes) + vocabulary),

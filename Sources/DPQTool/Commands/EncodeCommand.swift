@@ -39,6 +39,10 @@ struct EncodeCommand: ParsableCommand {
   var model: String
   @Option(help: ArgumentHelp("Code only part i of N of the rows (1/N to N/N).", valueName: "i/N"))
   var shard: Shard?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Tier that the new rows go to, counted from 0; the shortest codes by default.", valueName: "n"))
+  var tier = 0
   @Flag(help: "Put the new rows behind those of the model.")
   var append = false
 
@@ -57,7 +61,7 @@ struct EncodeCommand: ParsableCommand {
     let readSeconds = Runtime.clock - start
 
     let range = shard?.range(of: table.rows) ?? 0..<table.rows
-    var result = try Encoder(existing).encode(table, range: range, threads: threading.threads) { fraction in
+    var result = try Encoder(existing, tier: tier).encode(table, range: range, threads: threading.threads) { fraction in
       bar.update("encode", fraction: fraction)
       return true
     }
@@ -71,12 +75,12 @@ struct EncodeCommand: ParsableCommand {
     try report.print(
       .object([
         ("rows", .integer(result.rows)), ("encoded_rows", .integer(range.count)),
-        ("dimension", .integer(result.layout.dimension)), ("file_bytes", .integer(fileBytes)),
+        ("dimension", .integer(result.dimension)), ("file_bytes", .integer(fileBytes)),
         ("seconds", .object(seconds.map { ($0.0, .double($0.1)) })),
         ("peak_rss_bytes", .integer(Runtime.peakResidentBytes)),
         ("threads", .integer(Runtime.threadCount(threading.threads))), ("isa", .string(Runtime.instructionSet)),
       ]),
-      "\(writing.output): \(Format.grouped(result.rows)) rows x \(result.layout.dimension), "
+      "\(writing.output): \(Format.grouped(result.rows)) rows x \(result.dimension), "
         + "\(Format.grouped(range.count)) of them new, \(ByteSize.text(fileBytes)), "
         + "\(Format.seconds(Runtime.clock - start))\n")
   }

@@ -22,8 +22,9 @@ struct InspectCommand: ParsableCommand {
     var output = StandardOutput()
     switch try reading.open(model) {
     case .compressed(let table):
-      let counts = try table.codeUse()
-      let use = counts.map(CodeUse.init)
+      var counts: [[[Int]]] = []
+      for tier in table.tiers.indices { counts.append(try table.codeUse(tier: tier)) }
+      let use = counts.map { $0.map(CodeUse.init) }
       if let plots { try Self.draw(counts, use, to: plots) }
       try output.write(json ? Self.json(table, use).text + "\n" : Self.text(table, use))
     case .plain(let table):
@@ -35,10 +36,14 @@ struct InspectCommand: ParsableCommand {
     try output.flush()
   }
 
-  private static func draw(_ counts: [[Int]], _ use: [CodeUse], to folder: String) throws(DPQError) {
+  /// The pictures of each tier; the tier stands in the name where there are several.
+  private static func draw(_ counts: [[[Int]]], _ use: [[CodeUse]], to folder: String) throws(DPQError) {
     try OutputFolder.create(folder)
-    try TextFile.write(CodeUse.heatMap(counts).svg, to: folder + "/code-use.svg", replacing: true)
-    try TextFile.write(CodeUse.evenness(use).svg, to: folder + "/code-perplexity.svg", replacing: true)
+    for tier in counts.indices {
+      let name = counts.count > 1 ? "-tier-\(tier)" : ""
+      try TextFile.write(CodeUse.heatMap(counts[tier]).svg, to: folder + "/code-use\(name).svg", replacing: true)
+      try TextFile.write(CodeUse.evenness(use[tier]).svg, to: folder + "/code-perplexity\(name).svg", replacing: true)
+    }
   }
 
   // MARK: - Compressed tables
@@ -51,73 +56,76 @@ struct InspectCommand: ParsableCommand {
     Double(4 * table.rows * table.dimension) / Double(table.fileBytes - vocabularyBytes(table))
   }
 
-  private static func bitsPerRow(_ table: borrowing CompressedTable) -> Int {
-    table.layout.bitsPerRow + (table.metric == .cosine ? 8 : 0)
-  }
-
-  private static func json(_ table: borrowing CompressedTable, _ use: [CodeUse]) -> JSON {
-    let layout = table.layout
-    return .object([
+  private static func json(_ table: borrowing CompressedTable, _ use: [[CodeUse]]) -> JSON {
+    .object([
       ("rows", .integer(table.rows)), ("dimension", .integer(table.dimension)),
       ("metric", .string(table.metric.rawValue)), ("assignment", .string(table.assignment.rawValue)),
       (
         "tiers",
-        .array([
-          .object([
-            ("kind", .string("concat")), ("rows", .integer(table.rows)), ("groups", .integer(layout.groups)),
-            ("codes", .integer(layout.codes)), ("bits", .integer(layout.bits)), ("width", .integer(layout.width)),
-            ("shared", .bool(layout.isShared)),
-          ])
-        ])
+        .array(
+          table.tiers.map { tier in
+            .object(
+              [("rows", .integer(tier.rows)), ("bits_per_row", .integer(tier.layout.bitsPerRow))] + tier.layout.members)
+          })
       ),
-      ("codebook_type", .string(table.codebookStorage.rawValue)), ("vocabulary", .bool(table.hasVocabulary)),
-      ("bits_per_row", .integer(bitsPerRow(table))), ("file_bytes", .integer(table.fileBytes)),
+      ("codebook_type", .string(table.tiers[0].storage.rawValue)), ("vocabulary", .bool(table.hasVocabulary)),
+      ("bits_per_row", .count(table.bitsPerRow)), ("file_bytes", .integer(table.fileBytes)),
       ("table_bytes", .integer(4 * table.rows * table.dimension)), ("ratio", .double(ratio(table))),
-      ("ratio_paper", .double(layout.paperRatio(rows: table.rows))),
+      ("ratio_paper", .double(table.paperRatio)),
       ("sections", .sections(table.sections)),
       (
         "code_use",
         .array(
-          use.enumerated().map { group, use in
-            .object([
-              ("group", .integer(group)), ("used", .integer(use.used)), ("perplexity", .double(use.perplexity)),
-            ])
+          use.enumerated().flatMap { tier, groups in
+            groups.enumerated().map { group, use in
+              .object([
+                ("tier", .integer(tier)), ("group", .integer(group)), ("used", .integer(use.used)),
+                ("perplexity", .double(use.perplexity)),
+              ])
+            }
           })
       ),
       ("recipe", .string(table.recipe)),
     ])
   }
 
-  private static func text(_ table: borrowing CompressedTable, _ use: [CodeUse]) -> String {
-    let layout = table.layout
+  private static func text(_ table: borrowing CompressedTable, _ use: [[CodeUse]]) -> String {
     let fileBytes = table.fileBytes
-    let head = Format.pairs([
-      ("table", "\(Format.grouped(table.rows)) rows x \(table.dimension)\(table.hasVocabulary ? ", with words" : "")"),
+    let rows = table.rows
+    var pairs = [
+      ("table", "\(Format.grouped(rows)) rows x \(table.dimension)\(table.hasVocabulary ? ", with words" : "")"),
       ("metric", "\(table.metric.rawValue), codes by \(table.assignment.rawValue)"),
-      (
-        "tiers",
-        "1: \(layout.groups) groups of \(layout.width) values x \(layout.codes) codes"
-          + (layout.isShared ? ", one shared codebook" : "") + ", \(table.codebookStorage.rawValue) codewords, "
-          + "\(bitsPerRow(table)) bits a row"
-      ),
+    ]
+    for (index, tier) in table.tiers.enumerated() {
+      let place = table.tiers.count > 1 ? "\(index): \(Format.grouped(tier.rows)) rows, " : "1: "
+      pairs.append((index == 0 ? "tiers" : "", place + tier.layout.text + ", \(tier.storage.rawValue) stored"))
+    }
+    pairs += [
+      ("bits a row", Format.bits(table.bitsPerRow)),
       (
         "ratio",
-        "\(Format.fixed(ratio(table), 2)) (without words; as papers count: "
-          + "\(Format.fixed(layout.paperRatio(rows: table.rows), 2)))"
+        "\(Format.fixed(ratio(table), 2)) (without words; as papers count: \(Format.fixed(table.paperRatio, 2)))"
       ),
       ("recipe", Format.printable(table.recipe)),
-    ])
+    ]
     let parts = table.sections.map {
       ["  " + $0.name, Format.grouped($0.bytes), Format.percent($0.bytes, of: fileBytes)]
     }
-    return head + "\nbytes by part\n"
+    var text =
+      Format.pairs(pairs) + "\nbytes by part\n"
       + Format.table(parts + [["  whole file", Format.grouped(fileBytes), "100.0 %"]])
-      + "\ncode use by group, of \(layout.codes)\n"
-      + Format.table(
-        [["  group", "used", "perplexity"]]
-          + use.enumerated().map { group, use in
-            ["  \(group)", String(use.used), Format.fixed(use.perplexity, 1)]
-          })
+    for (index, tier) in table.tiers.enumerated() {
+      let name = table.tiers.count > 1 ? " of tier \(index)" : ""
+      let isBinary = tier.layout.concat == nil
+      text +=
+        "\ncode use\(name) by \(isBinary ? "bit" : "group"), of \(tier.layout.codes)\n"
+        + Format.table(
+          [[isBinary ? "  bit" : "  group", "used", "perplexity"]]
+            + use[index].enumerated().map { group, use in
+              ["  \(group)", String(use.used), Format.fixed(use.perplexity, isBinary ? 3 : 1)]
+            })
+    }
+    return text
   }
 
   // MARK: - Plain tables
