@@ -50,6 +50,10 @@ typedef struct dpqi_batch_kernels {
     void (*copy_codewords)(const float *values, const int32_t *codes, size_t count, size_t width, float *out,
                            size_t stride);
 
+    /* out[columns] = sum over e < count of weights[e] * rows[ids[e]], in the order of e; rows `columns` long. */
+    void (*combine)(const float *rows, size_t columns, const int32_t *ids, const float *weights, size_t count,
+                    float *out);
+
     /* out[row] = sum over `width` columns of tile value squared. */
     void (*tile_squared_norms)(const float *tile, size_t width, float *out);
 

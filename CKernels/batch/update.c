@@ -1,4 +1,5 @@
 /* Rows of trained tables by their ids, and the steps of optimisers. All of it is bound by memory, so plain loops do. */
+#include "batch/dispatch.h"
 #include "batch/parallel.h"
 #include "dpq_kernels.h"
 
@@ -61,6 +62,39 @@ dpq_status dpq_scatter_add(const float *values, size_t stride, size_t columns, c
         return DPQ_ERROR_ARGUMENT;
     scatter_task task = {values, stride, columns, places, count, out};
     dpqi_parallel(dpqi_workers(threads, (double)count * (double)columns), columns, 32, scatter_columns, &task);
+    return DPQ_OK;
+}
+
+typedef struct combine_task {
+    const float *rows;
+    size_t columns;
+    const int64_t *offsets;
+    const int32_t *ids;
+    const float *weights;
+    const dpqi_batch_kernels *kernels;
+    float *out;
+} combine_task;
+
+static void combine_rows(void *context, size_t begin, size_t end, int worker) {
+    const combine_task *task = context;
+    (void)worker;
+    for (size_t i = begin; i < end; i++) {
+        const int64_t first = task->offsets[i];
+        task->kernels->combine(task->rows, task->columns, task->ids + first, task->weights + first,
+                               (size_t)(task->offsets[i + 1] - first), task->out + i * task->columns);
+    }
+}
+
+dpq_status dpq_combine_rows(const float *rows, size_t row_count, size_t columns, const int64_t *offsets,
+                            const int32_t *ids, const float *weights, size_t count, int threads, float *out) {
+    if (count == 0) return DPQ_OK;
+    if (!offsets || !out || offsets[0] < 0) return DPQ_ERROR_ARGUMENT;
+    for (size_t i = 0; i < count; i++)
+        if (offsets[i + 1] < offsets[i]) return DPQ_ERROR_ARGUMENT;
+    const size_t entries = (size_t)offsets[count];
+    if (entries && (!rows || !ids || !weights || !ids_valid(ids, entries, row_count))) return DPQ_ERROR_ARGUMENT;
+    combine_task task = {rows, columns, offsets, ids, weights, dpqi_batch_active(), out};
+    dpqi_parallel(dpqi_workers(threads, (double)entries * (double)columns / 4), count, 8, combine_rows, &task);
     return DPQ_OK;
 }
 

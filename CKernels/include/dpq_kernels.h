@@ -237,6 +237,13 @@ DPQ_API dpq_status dpq_gather(const float *table, size_t rows, size_t columns, c
 DPQ_API dpq_status dpq_scatter_add(const float *values, size_t stride, size_t columns, const int32_t *places,
                                    size_t count, int threads, float *out, size_t out_rows);
 
+/* Product of a sparse matrix in compressed rows and a dense one: out[i][columns] = sum over e in [offsets[i],
+ * offsets[i + 1]) of weights[e] * rows[ids[e]], in the order of e, for i < count; offsets ascend from 0 on or above.
+ * DPQ_ERROR_ARGUMENT for an id outside 0..<row_count. Embeddings are pooled this way, and with the transposed matrix
+ * their gradients spread. */
+DPQ_API dpq_status dpq_combine_rows(const float *rows, size_t row_count, size_t columns, const int64_t *offsets,
+                                    const int32_t *ids, const float *weights, size_t count, int threads, float *out);
+
 /* What an optimiser moves: the rows `rows`[count], each at most once, of values [value_rows][columns], or the first
  * `count` where rows is NULL; gradient [count][columns]. */
 typedef struct dpq_update {

@@ -48,3 +48,27 @@ static void DPQI_NAME(copy_codewords)(const float *values, const int32_t *codes,
     default: copy_words(values, codes, count, width, out, stride); break;
     }
 }
+
+/* out[columns] = sum over e < count of weights[e] * rows[ids[e]], in the order of e; rows `columns` long. */
+static void DPQI_NAME(combine)(const float *rows, size_t columns, const int32_t *ids, const float *weights,
+                               size_t count, float *out) {
+    enum { AT_ONCE = 8 };
+    size_t c = 0;
+    for (; c + AT_ONCE * LANES <= columns; c += AT_ONCE * LANES) {
+        vf sum[AT_ONCE];
+        for (int i = 0; i < AT_ONCE; i++) sum[i] = vf_set1(0);
+        for (size_t e = 0; e < count; e++) {
+            const float *row = rows + (size_t)ids[e] * columns + c;
+            const vf weight = vf_set1(weights[e]);
+            for (int i = 0; i < AT_ONCE; i++) sum[i] = vf_fma(weight, vf_load(row + i * LANES), sum[i]);
+        }
+        for (int i = 0; i < AT_ONCE; i++) vf_store(out + c + i * LANES, sum[i]);
+    }
+    if (c == columns) return;
+    memset(out + c, 0, (columns - c) * sizeof *out);
+    for (size_t e = 0; e < count; e++) {
+        const float *row = rows + (size_t)ids[e] * columns;
+        const float weight = weights[e];
+        for (size_t i = c; i < columns; i++) out[i] += weight * row[i];
+    }
+}

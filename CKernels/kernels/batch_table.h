@@ -27,6 +27,7 @@ const dpqi_batch_kernels DPQI_NAME(batch_kernels) = {
     .store_codes = DPQI_NAME(store_codes),
     .accumulate = DPQI_NAME(accumulate),
     .copy_codewords = DPQI_NAME(copy_codewords),
+    .combine = DPQI_NAME(combine),
     .responses = DPQI_NAME(responses),
     .add_moments = DPQI_NAME(add_moments),
     .argmax = DPQI_NAME(argmax),

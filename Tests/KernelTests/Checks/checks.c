@@ -14,6 +14,7 @@ const kernel_check *kernel_checks(size_t *out_count) {
         {"cross-entropy and column sums", check_cross_entropy},
         {"dropout", check_dropout},
         {"rows", check_rows},
+        {"combinations of rows", check_combination},
         {"half floats", check_half_floats},
 #ifndef CHECKS_WITHOUT_BLAS
         {"products", check_products},

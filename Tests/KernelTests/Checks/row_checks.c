@@ -151,3 +151,43 @@ int check_arguments(char *message, size_t message_bytes) {
     free(workspace);
     return 0;
 }
+
+int check_combination(char *message, size_t message_bytes) {
+    uint64_t seed = 21;
+    enum { ROWS = 50, COUNT = 40 };
+    static const size_t widths[] = {1, 7, 16, 64, 127, 128, 129, 300};
+    for (size_t t = 0; t < sizeof widths / sizeof *widths; t++) {
+        const size_t columns = widths[t];
+        float *rows = malloc(ROWS * columns * 4), *out[3];
+        for (size_t i = 0; i < ROWS * columns; i++) rows[i] = random_value(&seed);
+        int64_t offsets[COUNT + 1] = {3};
+        for (size_t i = 0; i < COUNT; i++) offsets[i + 1] = offsets[i] + (int64_t)random_below(&seed, 9);
+        const size_t entries = (size_t)offsets[COUNT];
+        int32_t *ids = malloc((entries + 1) * 4);
+        float *weights = malloc((entries + 1) * 4);
+        for (size_t e = 0; e < entries; e++) {
+            ids[e] = (int32_t)random_below(&seed, ROWS);
+            weights[e] = random_value(&seed);
+        }
+        for (int threads = 1; threads <= 2; threads++) {
+            out[threads] = malloc(COUNT * columns * 4);
+            memset(out[threads], 0x5a, COUNT * columns * 4);
+            REQUIRE(dpq_combine_rows(rows, ROWS, columns, offsets, ids, weights, COUNT, threads, out[threads]) ==
+                        DPQ_OK,
+                    "failed");
+        }
+        REQUIRE(memcmp(out[1], out[2], COUNT * columns * 4) == 0, "two threads give other bytes");
+        for (size_t i = 0; i < COUNT; i++)
+            for (size_t c = 0; c < columns; c++) {
+                double want = 0;
+                for (int64_t e = offsets[i]; e < offsets[i + 1]; e++)
+                    want += (double)weights[e] * (double)rows[(size_t)ids[e] * columns + c];
+                REQUIRE(fabs((double)out[1][i * columns + c] - want) <= 1e-5, "width %zu: row %zu, %zu", columns, i, c);
+            }
+        ids[entries - 1] = ROWS;
+        REQUIRE(dpq_combine_rows(rows, ROWS, columns, offsets, ids, weights, COUNT, 1, out[1]) == DPQ_ERROR_ARGUMENT,
+                "an id outside the rows was accepted");
+        free(rows), free(ids), free(weights), free(out[1]), free(out[2]);
+    }
+    return 0;
+}

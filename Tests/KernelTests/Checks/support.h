@@ -44,6 +44,7 @@ int check_large_table(char *message, size_t message_bytes);
 int check_sweep(char *message, size_t message_bytes);
 int check_step(char *message, size_t message_bytes);
 int check_step_differences(char *message, size_t message_bytes);
+int check_combination(char *message, size_t message_bytes);
 int check_rows(char *message, size_t message_bytes);
 int check_half_floats(char *message, size_t message_bytes);
 int check_activations(char *message, size_t message_bytes);
