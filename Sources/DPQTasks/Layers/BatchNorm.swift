@@ -64,7 +64,9 @@ public final class BatchNorm: Layer {
       }
     }
     for c in 0..<columns { factors[c] = 1 / (products[c] + epsilon).squareRoot() }
-    let (scale, shift) = (parameters[0].value.values, parameters[1].value.values)
+    let (scales, shifts) = (parameters[0].value, parameters[1].value)
+    let scale = scales.values
+    let shift = shifts.values
     let from = input.values
     var middle = batch.mutableValues
     var to = result.mutableValues
@@ -117,15 +119,17 @@ public final class BatchNorm: Layer {
         products[c] += value * normal[row * columns + c]
       }
     }
-    var scaleGradient = parameters[0].gradient.mutableValues
-    var shiftGradient = parameters[1].gradient.mutableValues
+    let (scaleGradients, shiftGradients) = (parameters[0].gradient, parameters[1].gradient)
+    var scaleGradient = scaleGradients.mutableValues
+    var shiftGradient = shiftGradients.mutableValues
     for c in 0..<columns {
       shiftGradient[c] = sums[c]
       scaleGradient[c] = products[c]
     }
     // ∂x = scale / deviation · (∂y − mean(∂y) − x̂ · mean(∂y · x̂))
     let share = 1 / Float(upstream.rows)
-    let scale = parameters[0].value.values
+    let scales = parameters[0].value
+    let scale = scales.values
     var to = gradient.mutableValues
     for c in 0..<columns {
       sums[c] *= share
