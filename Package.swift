@@ -54,8 +54,8 @@ let package = Package(
       name: "CKernelChecks", dependencies: ["CKernels"], path: "Tests/KernelTests/Checks",
       publicHeadersPath: "include"),
     .testTarget(
-      name: "KernelTests", dependencies: ["CKernels", "CKernelChecks"], path: "Tests/KernelTests",
-      exclude: ["CMakeLists.txt", "Checks", "run_checks.c"]),
+      name: "KernelTests", dependencies: ["CKernels", "CKernelChecks", "DPQ"], path: "Tests/KernelTests",
+      exclude: ["CMakeLists.txt", "Checks", "Golden", "run_checks.c"]),
     .testTarget(
       name: "DPQTests", dependencies: ["DPQ"], path: "Tests/DPQTests", exclude: ["Fixtures"]),
     .testTarget(

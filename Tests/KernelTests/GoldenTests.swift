@@ -4,7 +4,13 @@ import Testing
 
 /// One case of reference values: tensors in float64, made by automatic differentiation of the formulas.
 ///
-/// The folder is named by `DPQ_GOLDEN`; the files follow the README beside them. They are no part of this package.
+/// A few small cases lie in `Golden`, made by `make_golden.py` there with seed 20. More may lie in the folder named by
+/// `DPQ_GOLDEN`; they are no part of this package.
+///
+/// Each safetensors file holds `query` and `upstream` [batch, groups, width], `keys` and (SX) `values` [codebooks, codes,
+/// width]; `codes` [batch, groups], `output`, `response_mean`, `response_variance` [codes], `regularization` [1] and the
+/// gradients `query_gradient`, `key_gradient`, (SX) `value_gradient` of Σ output · upstream + regularization. Metadata:
+/// `variant`, `batch`, `groups`, `codes`, `width`, `shared`, `batchnorm`, `temperature`, `epsilon`.
 struct GoldenCase: CustomTestStringConvertible, Sendable {
   let name: String
   let metadata: [String: String]
@@ -12,16 +18,22 @@ struct GoldenCase: CustomTestStringConvertible, Sendable {
 
   var testDescription: String { name }
 
+  private static let ownFolder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .appendingPathComponent("Golden")
   static let folder: URL = {
     if let path = ProcessInfo.processInfo.environment["DPQ_GOLDEN"] { return URL(fileURLWithPath: path) }
     return URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../../shared/golden")
       .standardizedFileURL
   }()
 
-  static let all: [GoldenCase] = {
+  static let own = read(ownFolder)
+  static let given = read(folder)
+  static let all = own + given
+
+  private static func read(_ folder: URL) -> [GoldenCase] {
     let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
     return files.filter { $0.pathExtension == "safetensors" }.sorted { $0.path < $1.path }.map { GoldenCase($0) }
-  }()
+  }
 
   init(_ url: URL) {
     let data = try! Data(contentsOf: url)
@@ -46,11 +58,14 @@ struct GoldenCase: CustomTestStringConvertible, Sendable {
   func floats(_ name: String) -> [Float] { tensors[name, default: []].map(Float.init) }
   func integer(_ name: String) -> Int { Int(metadata[name]!)! }
   func flag(_ name: String) -> Bool { metadata[name] == "True" }
+  var isSX: Bool { metadata["variant"] == "sx" }
 }
 
 @Suite struct GoldenTests {
-  @Test(.enabled(if: GoldenCase.all.isEmpty)) func goldenFilesAreAbsent() {
-    print("SKIPPED: no reference values in \(GoldenCase.folder.path); name their folder with DPQ_GOLDEN")
+  @Test func goldenCasesOfThisPackageAreRead() { #expect(GoldenCase.own.count == 6) }
+
+  @Test(.enabled(if: GoldenCase.given.isEmpty)) func goldenFilesAreAbsent() {
+    print("SKIPPED: no further reference values in \(GoldenCase.folder.path); name their folder with DPQ_GOLDEN")
   }
 
   /// Codes equal wherever the two best responses differ by more than 1e-5; every tensor to 1e-5 of its norm.
@@ -65,7 +80,7 @@ struct GoldenCase: CustomTestStringConvertible, Sendable {
     let batch = golden.integer("batch")
     let groups = golden.integer("groups")
     let codes = golden.integer("codes")
-    let isSX = golden.metadata["variant"] == "sx"
+    let isSX = golden.isSX
     var step = dpq_step(
       batch: batch, groups: groups, codes: codes, width: golden.integer("width"),
       variant: dpq_variant(isSX ? DPQ_SX : DPQ_VQ), shared: golden.flag("shared") ? 1 : 0,
@@ -95,42 +110,66 @@ struct GoldenCase: CustomTestStringConvertible, Sendable {
         &step, query, keys, values, ownCodes, statistics, upstream, 1, 0, threads, workspace, bytes, &queryGradient,
         &keyGradient, &valueGradient) == DPQ_OK)
 
-    let wanted = golden.tensors["codes"]!
-    let clear = clearCells(golden, step, query, keys)
-    for cell in ownCodes.indices where clear[cell] {
-      #expect(Double(ownCodes[cell]) == wanted[cell], "code of cell \(cell)")
+    golden.expect(
+      GoldenCase.Result(
+        codes: ownCodes.map { Int($0) }, output: output, statistics: step.normalise != 0 ? statistics : nil,
+        regularization: regularization, queryGradient: queryGradient, keyGradient: keyGradient,
+        valueGradient: isSX ? valueGradient : nil))
+  }
+}
+
+extension GoldenCase {
+  /// What a step came to, to be held against this case.
+  struct Result {
+    var codes: [Int]
+    var output: [Float]
+    var statistics: [Float]?
+    var regularization: Double
+    var queryGradient: [Float]
+    var keyGradient: [Float]
+    var valueGradient: [Float]?
+  }
+
+  /// Codes equal wherever the two best responses differ by more than 1e-5; every tensor to 1e-5 of its norm.
+  func expect(_ result: Result) {
+    let wanted = tensors["codes"]!
+    let clear = clearCells()
+    for cell in result.codes.indices where clear[cell] {
+      #expect(Double(result.codes[cell]) == wanted[cell], "code of cell \(cell)")
     }
-    expectClose(output, golden.tensors["output"]!, "output")
-    if step.normalise != 0 {
-      expectClose(Array(statistics[..<codes]), golden.tensors["response_mean"]!, "mean")
-      expectClose(Array(statistics[codes...]), golden.tensors["response_variance"]!, "variance")
+    expectClose(result.output, "output")
+    if let statistics = result.statistics {
+      expectClose(Array(statistics[..<integer("codes")]), "response_mean")
+      expectClose(Array(statistics[integer("codes")...]), "response_variance")
     }
-    expectClose([Float(regularization)], golden.tensors["regularization"]!, "regularization")
-    expectClose(queryGradient, golden.tensors["query_gradient"]!, "query gradient")
-    expectClose(keyGradient, golden.tensors["key_gradient"]!, "key gradient")
-    if isSX { expectClose(valueGradient, golden.tensors["value_gradient"]!, "value gradient") }
+    expectClose([Float(result.regularization)], "regularization")
+    expectClose(result.queryGradient, "query_gradient")
+    expectClose(result.keyGradient, "key_gradient")
+    if let gradient = result.valueGradient { expectClose(gradient, "value_gradient") }
   }
 
   /// Cells whose best two responses differ by more than 1e-5.
-  private func clearCells(_ golden: GoldenCase, _ step: dpq_step, _ query: [Float], _ keys: [Float]) -> [Bool] {
-    let mean = golden.tensors["response_mean"]!
-    let variance = golden.tensors["response_variance"]!
-    return (0..<step.batch * step.groups).map { cell in
-      let book = step.shared != 0 ? 0 : cell % step.groups * step.codes * step.width
-      let sorted = (0..<step.codes).map { k -> Double in
+  private func clearCells() -> [Bool] {
+    let (mean, variance) = (tensors["response_mean"]!, tensors["response_variance"]!)
+    let (query, keys) = (tensors["query"]!, tensors["keys"]!)
+    let (groups, codes, width) = (integer("groups"), integer("codes"), integer("width"))
+    let epsilon = Double(metadata["epsilon"]!)!
+    return (0..<integer("batch") * groups).map { cell in
+      let book = flag("shared") ? 0 : cell % groups * codes * width
+      let sorted = (0..<codes).map { k -> Double in
         var response = 0.0
-        for c in 0..<step.width {
-          let x = Double(query[cell * step.width + c])
-          let key = Double(keys[book + k * step.width + c])
-          response += step.variant == DPQ_SX ? x * key : -(x - key) * (x - key)
+        for c in 0..<width {
+          let (x, key) = (query[cell * width + c], keys[book + k * width + c])
+          response += isSX ? x * key : -(x - key) * (x - key)
         }
-        return step.normalise != 0 ? (response - mean[k]) / (variance[k] + Double(step.epsilon)).squareRoot() : response
+        return flag("batchnorm") ? (response - mean[k]) / (variance[k] + epsilon).squareRoot() : response
       }.sorted(by: >)
       return sorted[0] - sorted[1] > 1e-5
     }
   }
 
-  private func expectClose(_ own: [Float], _ wanted: [Double], _ name: String) {
+  private func expectClose(_ own: [Float], _ name: String) {
+    let wanted = tensors[name]!
     #expect(own.count == wanted.count)
     let difference = zip(own, wanted).reduce(0) { $0 + (Double($1.0) - $1.1) * (Double($1.0) - $1.1) }.squareRoot()
     let norm = wanted.reduce(0) { $0 + $1 * $1 }.squareRoot()

@@ -1,5 +1,3 @@
-import CKernels
-
 /// Forward and backward passes of a DPQ layer over batches of table rows, with the memory they need.
 ///
 /// Keys and values are `[codebooks][codes][keyWidth]`. With `hasBias` a key has one coordinate more than a codeword,
@@ -8,10 +6,8 @@ struct LayerStep: ~Copyable {
   let layout: CodeLayout
   let capacity: Int
   let keyWidth: Int
-  private let variant: dpq_variant
   private let hasBias: Bool
-  private let threads: Int32
-  private var workspace: AlignedBuffer<UInt8>
+  private var kernel: LayerKernel
   private let row: AlignedBuffer<Float>
   private let query: AlignedBuffer<Float>
   private let output: AlignedBuffer<Float>
@@ -23,7 +19,8 @@ struct LayerStep: ~Copyable {
   init(layout: CodeLayout, isSoftmax: Bool, batch: Int, threads: Int) throws(DPQError) {
     let keyWidth = layout.width + (isSoftmax ? 1 : 0)
     let elements = batch * layout.groups * keyWidth
-    let workspace = try AlignedBuffer<UInt8>(count: 0)
+    let kernel = try LayerKernel(
+      layout: layout, width: keyWidth, isSoftmax: isSoftmax, isNormalized: false, epsilon: 1e-3, threads: threads)
     let row = try AlignedBuffer<Float>(count: layout.groups * layout.width)
     let query = try AlignedBuffer<Float>(count: elements)
     let output = try AlignedBuffer<Float>(count: elements)
@@ -32,10 +29,8 @@ struct LayerStep: ~Copyable {
     self.layout = layout
     self.capacity = batch
     self.keyWidth = keyWidth
-    self.variant = dpq_variant(isSoftmax ? DPQ_SX : DPQ_VQ)
     self.hasBias = isSoftmax
-    self.threads = Int32(clamping: threads)
-    self.workspace = workspace
+    self.kernel = kernel
     self.row = row
     self.query = query
     self.output = output
@@ -67,17 +62,9 @@ struct LayerStep: ~Copyable {
   mutating func run(keys: Parameter, values: Parameter, temperature: Float) throws(DPQError) {
     let parameters = layout.codebooks * layout.codes * keyWidth
     precondition(keys.value.count == parameters && values.value.count == parameters && count > 0)
-    var step = dpq_step(
-      batch: count, groups: layout.groups, codes: layout.codes, width: keyWidth, variant: variant,
-      shared: layout.isShared ? 1 : 0, normalise: 0, temperature: temperature, epsilon: 1e-3)
-    let bytes = dpq_step_workspace_bytes(&step, threads)
-    if workspace.count < bytes { workspace = try AlignedBuffer(count: bytes) }
-    let memory = workspace.bufferPointer
-    try DPQError.check(
-      dpq_step_forward(
-        &step, query.pointer, keys.value.pointer, values.value.pointer, nil, threads, memory.baseAddress, memory.count,
-        codes.pointer,
-        output.pointer, statistics.pointer, nil))
+    _ = try kernel.forward(
+      batch: count, temperature: temperature, query: query.pointer, keys: keys.value, values: values.value,
+      statistics: nil, codes: codes.pointer, output: output.pointer, used: statistics.pointer)
     // The output becomes the gradient that comes from above: 2 (output − row) / number of values.
     let scale = 2 / Float(count * layout.dimension)
     for i in 0..<(count * layout.groups * keyWidth) {
@@ -86,11 +73,10 @@ struct LayerStep: ~Copyable {
     if hasBias {
       for i in 0..<(count * layout.groups) { output.pointer[i * keyWidth + keyWidth - 1] = 0 }
     }
-    try DPQError.check(
-      dpq_step_backward(
-        &step, query.pointer, keys.value.pointer, values.value.pointer, codes.pointer, statistics.pointer,
-        output.pointer, 1, 0, threads, memory.baseAddress, memory.count, nil, keys.gradient.pointer,
-        hasBias ? values.gradient.pointer : nil))
+    try kernel.backward(
+      batch: count, temperature: temperature, query: query.pointer, keys: keys.value, values: values.value,
+      codes: codes.pointer, statistics: statistics.pointer, upstream: output.pointer, keyWeight: 1, commitment: 0,
+      queryGradient: nil, keyGradient: keys.gradient.pointer, valueGradient: hasBias ? values.gradient.pointer : nil)
   }
 
   /// Code of batch row `i` in group `j`.

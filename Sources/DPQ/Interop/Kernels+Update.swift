@@ -47,16 +47,23 @@ extension [Int32]? {
 }
 
 extension Matrix {
-  /// Writes the rows `ids` to `output`, whose rows are `stride` long.
-  func gather(
-    _ ids: Span<Int32>, into output: inout MutableSpan<Float>, threads: Int
-  ) throws(DPQError) {
+  /// Writes the rows `ids` to `output`, one after another.
+  func gather(_ ids: Span<Int32>, into output: inout MutableSpan<Float>, threads: Int) throws(DPQError) {
     precondition(output.count == ids.count * columns)
-    let (columns, rows, table) = (columns, rows, pointer)
-    let status = ids.withUnsafeBufferPointer { ids in
-      output.withUnsafeMutableBufferPointer {
-        dpq_gather(table, rows, columns, ids.baseAddress, ids.count, Int32(clamping: threads), $0.baseAddress, columns)
+    let result = output.withUnsafeMutableBufferPointer { output in
+      Result { () throws(DPQError) in
+        if let base = output.baseAddress { try gather(ids, to: base, stride: columns, threads: threads) }
       }
+    }
+    try result.get()
+  }
+
+  /// Writes the rows `ids` to `output`, whose rows are `stride` apart.
+  func gather(
+    _ ids: Span<Int32>, to output: UnsafeMutablePointer<Float>, stride: Int, threads: Int
+  ) throws(DPQError) {
+    let status = ids.withUnsafeBufferPointer { ids in
+      dpq_gather(pointer, rows, columns, ids.baseAddress, ids.count, Int32(clamping: threads), output, stride)
     }
     try DPQError.check(status)
   }
@@ -66,13 +73,22 @@ extension Parameter {
   /// Sets the gradient from that of a batch: rows with the same place add up, in the order of the batch.
   func scatter(_ upstream: Span<Float>, to rows: UniqueRows, threads: Int) throws(DPQError) {
     precondition(upstream.count == rows.places.count * gradient.columns)
-    try prepareGradient(of: rows.ids)
-    let (columns, target, targetRows) = (gradient.columns, gradient.pointer, rows.ids.count)
-    let status = upstream.withUnsafeBufferPointer { upstream in
-      dpq_scatter_add(
-        upstream.baseAddress, columns, columns, rows.places, rows.places.count, Int32(clamping: threads), target,
-        targetRows)
+    let result = upstream.withUnsafeBufferPointer { upstream in
+      Result { () throws(DPQError) in
+        try scatter(upstream.baseAddress, stride: gradient.columns, to: rows, threads: threads)
+      }
     }
-    try DPQError.check(status)
+    try result.get()
+  }
+
+  /// The same for the leading columns of rows that are `stride` apart.
+  func scatter(
+    _ upstream: UnsafePointer<Float>?, stride: Int, to rows: UniqueRows, threads: Int
+  ) throws(DPQError) {
+    try prepareGradient(of: rows.ids)
+    try DPQError.check(
+      dpq_scatter_add(
+        upstream, stride, gradient.columns, rows.places, rows.places.count, Int32(clamping: threads), gradient.pointer,
+        rows.ids.count))
   }
 }

@@ -14,6 +14,22 @@ extension CodeLayout {
   var kernelLayout: dpq_layout {
     dpq_layout(dimension: dimension, groups: groups, codes: codes, shared: isShared ? 1 : 0)
   }
+
+  /// Packs `codes`, `[rows][groups]`.
+  func pack(_ codes: UnsafeBufferPointer<UInt16>) throws(DPQError) -> [UInt8] {
+    let rows = codes.count / groups
+    let narrow = dpq_code_bytes(self.codes) == 1 ? codes.map { UInt8(truncatingIfNeeded: $0) } : nil
+    var packed = [UInt8](repeating: 0, count: rows * rowBytes)
+    var kernelLayout = kernelLayout
+    let status =
+      if let narrow {
+        dpq_codes_pack(&kernelLayout, narrow, rows, 1, &packed)
+      } else {
+        dpq_codes_pack(&kernelLayout, codes.baseAddress, rows, 1, &packed)
+      }
+    try DPQError.check(status)
+    return packed
+  }
 }
 
 extension Codebook {

@@ -22,6 +22,18 @@ public final class Matrix: @unchecked Sendable {
     self.memory = memory
   }
 
+  /// The rows of `table`, copied as float32.
+  ///
+  /// - Parameter threads: 0 for all processors.
+  /// - Throws: `outOfMemory`.
+  public init(_ table: EmbeddingTable, threads: Int = 0) throws(DPQError) {
+    let memory = try AlignedBuffer<Float>(count: table.rows * table.dimension)
+    try Rows(table).read(first: 0, count: table.rows, into: memory, stride: table.dimension, threads: threads)
+    self.rows = table.rows
+    self.columns = table.dimension
+    self.memory = memory
+  }
+
   /// Number of values.
   public var count: Int { memory.count }
 

@@ -68,6 +68,7 @@ enum EmbeddingStream {
   static let query: UInt64 = 1 << 50
   static let keys: UInt64 = 2 << 50
   static let values: UInt64 = 3 << 50
+  static let restarts: UInt64 = 4 << 50
 
   static func checkShape(rows: Int, dimension: Int) throws(DPQError) {
     guard rows >= 1, rows <= Int(Int32.max), dimension >= 1 else {
