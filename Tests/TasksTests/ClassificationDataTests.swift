@@ -6,21 +6,6 @@ import Testing
 
 /// Reading labelled texts.
 @Suite struct ClassificationDataTests {
-  /// A folder that is removed at the end.
-  private final class Folder {
-    let path = NSTemporaryDirectory() + "dpq-texts-\(UUID().uuidString)"
-    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func write(_ name: String, _ text: String) throws -> String {
-      try write(name, Data(text.utf8))
-    }
-    func write(_ name: String, _ data: Data) throws -> String {
-      try data.write(to: URL(fileURLWithPath: path + "/" + name))
-      return path + "/" + name
-    }
-  }
-
   private func words(_ text: [UInt8]) -> [String] {
     var tokenizer = Tokenizer()
     var position = 0
@@ -68,7 +53,7 @@ import Testing
 
   @Test(arguments: ["tabbed", "sst", "imdb", "agNews"])
   func everyFormatGivesTheSameTexts(_ format: String) throws {
-    let folder = try Folder()
+    let folder = try TemporaryFolder()
     let rows = [
       ("b", "Good good day"), ("a", "bad, bad day"), ("b", "Good 'un"), ("a", "bad \"x\""), ("b", ""), ("a", "bad x"),
     ]
@@ -106,7 +91,7 @@ import Testing
   }
 
   @Test func columnsSeparatorAndHeaderCanBeGiven() throws {
-    let folder = try Folder()
+    let folder = try TemporaryFolder()
     var options = ClassificationData.Options()
     options.train = try folder.write("train", "sentence;label\nx x;1\ny y;0\r\nx y;1\n\nz z;0\n")
     options.test = try folder.write("test", "sentence;label\nx;0\n")
@@ -123,7 +108,7 @@ import Testing
   }
 
   @Test func quotedFieldsHoldQuotesSeparatorsAndLines() throws {
-    let folder = try Folder()
+    let folder = try TemporaryFolder()
     let path = try folder.write("f.csv", "\"1\",\"a \"\"b\"\", c\",\"d\ne\"\n2,f,g\n")
     var records = try LabelledRecords(path, format: nil)
     #expect(try records.next())
@@ -140,7 +125,7 @@ import Testing
     ("1\ta a\n1\tb\n", nil, "has 1 classes"), ("1\ta\n2\tb\n3\tc\n4\td\n", nil, "no word"),
   ])
   func brokenFilesNameTheirLine(_ text: String, _ line: Int?, _ message: String) throws {
-    let folder = try Folder()
+    let folder = try TemporaryFolder()
     var options = ClassificationData.Options()
     options.train = try folder.write("train", text)
     options.test = options.train
@@ -151,7 +136,7 @@ import Testing
   }
 
   @Test func labelsUnknownToTrainingNameTheirLine() throws {
-    let folder = try Folder()
+    let folder = try TemporaryFolder()
     var options = ClassificationData.Options()
     options.train = try folder.write("train", "1\ta a\n2\tb b\n1\ta\n2\tb\n")
     options.test = try folder.write("test", "1\ta\n3\tb\n")
@@ -162,7 +147,7 @@ import Testing
   }
 
   @Test func theSplitIsSeededAndKeepsEveryText() throws {
-    let folder = try Folder()
+    let folder = try TemporaryFolder()
     let rows = (0..<100).map { "\($0 % 2)\tw\($0) w\($0) common\n" }.joined()
     var options = ClassificationData.Options()
     options.train = try folder.write("train", rows)

@@ -26,9 +26,9 @@ public struct ClassificationData: Sendable {
   }
 
   /// Row of padding; no text holds it.
-  public static let paddingID: Int32 = 0
+  public static let paddingID = WordNumbering.paddingID
   /// Row of words that are not in the vocabulary.
-  public static let unknownID: Int32 = 1
+  public static let unknownID = WordNumbering.unknownID
 
   /// Texts to train on.
   public let train: LabelledTexts
@@ -63,32 +63,18 @@ public struct ClassificationData: Sendable {
     }
     var dev = LabelledTexts()
     if options.dev == nil {
-      var generator = SeededGenerator(seed: options.seed, stream: Self.splitStream)
-      let order = generator.permutation(train.count)
-      let count = min(max(1, Int(options.devShare * Double(train.count))), train.count - 2)
-      dev = train.selecting(order[..<count].sorted())
-      train = train.selecting(order[count...].sorted())
+      let split = DevSplit(count: train.count, share: options.devShare, seed: options.seed)
+      dev = train.selecting(split.dev)
+      train = train.selecting(split.train)
     }
 
-    // Words by falling count; those seen equally often by their bytes, so that the order of the texts says nothing.
-    var counts = [Int](repeating: 0, count: words.count)
-    for word in train.words { counts[Int(word)] += 1 }
-    let known = counts.indices.filter { counts[$0] >= max(1, options.minimumCount) }.sorted { a, b in
-      counts[a] != counts[b] ? counts[a] > counts[b] : words.word(a).lexicographicallyPrecedes(words.word(b))
-    }.prefix(max(0, options.vocabularySize - 2))
-    guard !known.isEmpty else {
-      throw DPQError(
-        .malformedInput, "no word is in the vocabulary: lower --min-count or raise --vocabulary-size",
-        .init(file: options.train))
-    }
-    var numbers = [Int32](repeating: Self.unknownID, count: words.count)
-    for (rank, word) in known.enumerated() { numbers[word] = Int32(rank) + 2 }
-    vocabulary = Vocabulary(["<pad>", "<unk>"] + known.map { String(decoding: words.word($0), as: UTF8.self) })
-
-    let order = (0..<names.count).sorted { names.word($0).lexicographicallyPrecedes(names.word($1)) }
-    var classNumbers = [Int32](repeating: 0, count: names.count)
-    for (number, name) in order.enumerated() { classNumbers[name] = Int32(number) }
-    classes = order.map { String(decoding: names.word($0), as: UTF8.self) }
+    let numbering = try WordNumbering(
+      words, counts: words.counts(in: train.words), minimumCount: options.minimumCount, size: options.vocabularySize,
+      file: options.train)
+    let numbers = numbering.numbers
+    vocabulary = numbering.vocabulary
+    let (classes, classNumbers) = names.sorted()
+    self.classes = classes
 
     train.renumber(words: numbers, labels: classNumbers)
     if let path = options.dev {
@@ -102,8 +88,6 @@ public struct ClassificationData: Sendable {
     let files = [options.train, options.dev, options.test].compactMap { $0 }
     name = files.map { String($0.split(separator: "/").last ?? "-") }.joined(separator: ", ")
   }
-
-  private static let splitStream: UInt64 = 1 << 40
 
   /// Reads texts whose words and labels are all news.
   private static func read(

@@ -4,19 +4,25 @@ import DPQ
 struct LabelledRecords: ~Copyable {
   private var lines: TextLines
   private var format: TextFormat?
+  private let detect: (Span<UInt8>) -> TextFormat
   /// The label of the record reached, without white space around it.
   private(set) var label: [UInt8] = []
   /// The text of the record reached.
   private(set) var text: [UInt8] = []
+  /// Where each text column stands in ``text``.
+  private(set) var textRanges: [Range<Int>] = []
   /// Where the field being read is collected.
   private var field: [UInt8] = []
   /// Line on which the record reached starts.
   private(set) var line = 0
 
-  /// Opens `path`; the format is that of its first line where `nil`.
-  init(_ path: String, format: TextFormat?) throws(DPQError) {
+  /// Opens `path`; the format is what `detect` says of its first line where `nil`.
+  init(
+    _ path: String, format: TextFormat?, detect: @escaping (Span<UInt8>) -> TextFormat = TextFormat.detect
+  ) throws(DPQError) {
     lines = try TextLines(path)
     self.format = format
+    self.detect = detect
   }
 
   /// Goes to the next record; `false` behind the last one. Empty lines are passed over.
@@ -25,16 +31,17 @@ struct LabelledRecords: ~Copyable {
   mutating func next() throws(DPQError) -> Bool {
     repeat {
       guard try lines.next() else { return false }
+      if lines.line.count > 0, format == nil { format = detect(lines.line) }
       if lines.number == 1, format?.hasHeader == true {
         // The line may be anything.
         guard try lines.next() else { return false }
       }
     } while lines.line.count == 0
-    let format = format ?? TextFormat.detect(lines.line)
-    self.format = format
+    guard let format else { return false }
     line = lines.number
     label.removeAll(keepingCapacity: true)
     text.removeAll(keepingCapacity: true)
+    textRanges.removeAll(keepingCapacity: true)
     let found = format.isQuoted ? try readQuoted(format) : readPlain(format)
     guard found >= format.lastColumn else {
       throw malformed(
@@ -57,13 +64,15 @@ struct LabelledRecords: ~Copyable {
     var start = 0
     var column = 1
     while true {
-      let runsOn = column == format.lastColumn && format.textColumns.contains(column)
+      let runsOn = format.textRunsOn && column == format.lastColumn && format.textColumns.contains(column)
       var end = start
       if runsOn { end = line.count } else { while end < line.count, line[end] != format.separator { end += 1 } }
       if column == format.labelColumn { for i in start..<end { label.append(line[i]) } }
       if format.textColumns.contains(column) {
         if !text.isEmpty { text.append(UInt8(ascii: " ")) }
+        let first = text.count
         for i in start..<end { text.append(line[i]) }
+        textRanges.append(first..<text.count)
       }
       if column == format.lastColumn || end == line.count { return column }
       column += 1
@@ -111,6 +120,7 @@ struct LabelledRecords: ~Copyable {
       if column == format.labelColumn { label += field }
       if format.textColumns.contains(column) {
         if !text.isEmpty { text.append(UInt8(ascii: " ")) }
+        textRanges.append(text.count..<(text.count + field.count))
         text += field
       }
       if position >= lines.line.count { return column }

@@ -9,9 +9,11 @@ public struct TextFormat: Sendable, Equatable {
   public var isQuoted = false
   /// The field, counted from 1, that names the class.
   public var labelColumn = 1
-  /// The fields, counted from 1, that make the text, joined with a blank. The last field that is asked for goes to the
-  /// end of the line if it is text and not quoted.
+  /// The fields, counted from 1, that make the text, joined with a blank in the order of the file.
   public var textColumns = [2]
+  /// Whether the last field that is asked for goes to the end of the line, separators and all, if it is text and not
+  /// quoted.
+  public var textRunsOn = true
   /// Whether the first line names the fields and is passed over.
   public var hasHeader = false
 
@@ -35,6 +37,35 @@ public struct TextFormat: Sendable, Equatable {
     format.textColumns = [2, 3]
     return format
   }()
+
+  /// Pairs of sentences: `label<TAB>premise<TAB>hypothesis`.
+  public static let snli: TextFormat = {
+    var format = tabbed
+    (format.textColumns, format.textRunsOn) = ([2, 3], false)
+    return format
+  }()
+  /// Pairs of SICK: fields 2 and 3 are the sentences, 5 the judgment, under a header.
+  public static let sick: TextFormat = {
+    var format = snli
+    (format.labelColumn, format.textColumns, format.hasHeader) = (5, [2, 3], true)
+    return format
+  }()
+
+  /// The format of pairs that the first line of a file tells: by the names in its header, those of SICK or of SNLI as it
+  /// was published, else ``snli``.
+  static func detectPairs(_ line: Span<UInt8>) -> TextFormat {
+    let text = line.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+    let names = text.split(separator: "\t", omittingEmptySubsequences: false)
+    func column(_ candidates: Substring...) -> Int? {
+      candidates.lazy.compactMap { names.firstIndex(of: $0) }.first.map { $0 + 1 }
+    }
+    guard let first = column("sentence_A", "sentence1"), let second = column("sentence_B", "sentence2"),
+      let label = column("entailment_judgment", "entailment_label", "gold_label", "label")
+    else { return .snli }
+    var format = sick
+    (format.labelColumn, format.textColumns) = (label, [first, second])
+    return format
+  }
 
   /// The preset that the first line of a file looks like.
   ///

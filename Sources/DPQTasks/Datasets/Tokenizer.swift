@@ -30,6 +30,16 @@ struct Tokenizer {
     return !word.isEmpty
   }
 
+  /// A whole word lower-cased in the same way; what is not UTF-8 is repaired.
+  static func lowerCased(_ word: [UInt8]) -> [UInt8] {
+    if word.allSatisfy({ $0 < 0x80 }) { return word.map { ascii[Int($0)] == 0 ? $0 : ascii[Int($0)] } }
+    var result: [UInt8] = []
+    for scalar in String(decoding: word, as: UTF8.self).unicodeScalars {
+      result += scalar.properties.lowercaseMapping.utf8
+    }
+    return result
+  }
+
   /// The lower-cased letter or digit of an ASCII byte, 0 for all others.
   private static let ascii: [UInt8] = (0..<128).map { (byte: UInt8) in
     switch byte {
