@@ -1,28 +1,6 @@
 import CKernels
 
 extension Matrix {
-  /// A matrix that holds the same values.
-  package func copy() throws(DPQError) -> Matrix {
-    let copy = try Matrix(rows: rows, columns: columns)
-    copy.assign(self)
-    return copy
-  }
-
-  /// Takes over the values of a matrix of the same shape.
-  package func assign(_ other: Matrix) {
-    precondition(rows == other.rows && columns == other.columns)
-    pointer.update(from: other.pointer, count: count)
-  }
-
-  /// Makes every value 0.
-  package func clear() { pointer.update(repeating: 0, count: count) }
-
-  /// Draws every value from [−scale, scale), the same for a seed and stream everywhere.
-  package func fillUniform(scale: Float, seed: UInt64, stream: UInt64) {
-    var generator = SeededGenerator(seed: seed, stream: stream)
-    for i in 0..<count { pointer[i] = (2 * Float(generator.uniform()) - 1) * scale }
-  }
-
   /// Softmax and cross-entropy of logits, one example a row: sets `losses` to the loss of each row in nats.
   ///
   /// With `gradientScale` the logits become that many times their gradient; without they stay. A negative label leaves

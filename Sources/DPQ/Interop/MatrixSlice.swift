@@ -32,6 +32,13 @@ extension MatrixSlice {
       matrix: matrix, rows: rows, columns: (first + range.lowerBound)..<(first + range.upperBound))
   }
 
+  /// Takes over the values of a slice of the same shape; both hold whole rows.
+  package func copy(from other: MatrixSlice) {
+    precondition(rows.count == other.rows.count && columns.count == other.columns.count)
+    precondition(columns.count == matrix.columns && other.columns.count == other.matrix.columns)
+    pointer.update(from: other.pointer, count: rows.count * columns.count)
+  }
+
   /// A factor of a product: the slice, or its transpose.
   package enum Factor {
     case plain(MatrixSlice)

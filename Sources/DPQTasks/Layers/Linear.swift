@@ -17,8 +17,8 @@ public final class Linear: Layer {
   ) throws(DPQError) {
     let weights = try Parameter(name: "\(name).weights", value: Matrix(rows: outputs, columns: inputs))
     let bias = try Parameter(name: "\(name).bias", value: Matrix(rows: 1, columns: outputs))
-    weights.value.fillUniform(scale: scale, seed: seed, stream: 2 * stream)
-    bias.value.fillUniform(scale: scale, seed: seed, stream: 2 * stream + 1)
+    weights.value.fillUniformly(scale: scale, seed: seed, stream: 2 * stream)
+    bias.value.fillUniformly(scale: scale, seed: seed, stream: 2 * stream + 1)
     self.parameters = [weights, bias]
     self.threads = threads
   }
