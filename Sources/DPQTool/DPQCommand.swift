@@ -20,7 +20,7 @@ struct DPQCommand: ParsableCommand {
     subcommands: [
       CompressCommand.self, EncodeCommand.self, DecodeCommand.self, GetCommand.self, NeighborsCommand.self,
       EvalCommand.self, InspectCommand.self, VerifyCommand.self, ConvertCommand.self,
-      BenchCommand.self,
+      TrainCommand.self, BenchCommand.self,
     ])
 
   static func main() {

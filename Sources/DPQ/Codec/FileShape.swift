@@ -170,7 +170,7 @@ struct FileShape {
   }
 
   /// `text` as a JSON string. Names and recipes are printable ASCII, so only quotes and backslashes need care.
-  private static func quoted(_ text: String) -> String {
+  static func quoted(_ text: String) -> String {
     var quoted = "\""
     for character in text.unicodeScalars {
       if character == "\"" || character == "\\" { quoted += "\\" }

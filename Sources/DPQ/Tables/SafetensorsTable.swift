@@ -3,7 +3,8 @@ enum SafetensorsTable {
   /// The longest header the format allows.
   static let longestHeader = 100_000_000
 
-  private struct Tensor {
+  /// What the header says of a tensor.
+  struct Tensor {
     var name: String
     var type: String
     var shape: [Int]
@@ -52,7 +53,7 @@ enum SafetensorsTable {
   }
 
   /// The header of a file that starts with `length`, 8 bytes, little endian.
-  private static func parse(_ region: MemoryRegion) throws(DPQError) -> [Tensor] {
+  static func parse(_ region: MemoryRegion) throws(DPQError) -> [Tensor] {
     let length = region.span.integer(at: 0, as: UInt64.self)
     guard length <= longestHeader else {
       throw DPQError(

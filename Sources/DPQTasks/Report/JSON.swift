@@ -1,5 +1,5 @@
 /// A JSON value that is printed on one line, with the keys of an object in the order given.
-package enum JSON {
+package enum JSON: Sendable {
   case null
   case bool(Bool)
   case integer(Int)

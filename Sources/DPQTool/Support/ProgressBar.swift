@@ -21,7 +21,10 @@ struct ProgressBar: ~Copyable {
     isColoured = getenv("NO_COLOR").map { $0.pointee == 0 } ?? true
   }
 
-  deinit { if isDrawn { StandardError.write("\r\u{1B}[K") } }
+  deinit { clear() }
+
+  /// Empties the line, for others to write.
+  func clear() { if isDrawn { StandardError.write("\r\u{1B}[K") } }
 
   /// Shows `fraction` (0…1) of the work behind a `label`, with `details` and the time left; at most ten times a second.
   mutating func update(_ label: String, fraction: Double, details: String = "") {

@@ -1,0 +1,165 @@
+import DPQ
+
+/// A language model trained from text to report: training, compression, export, and the export tested again.
+package struct LanguageModelTask {
+  /// How the model is trained.
+  package var options: LanguageModelOptions
+  /// What its embedding is.
+  package var embedding: EmbeddingOptions
+  /// Folder for everything that is written; nothing is where `nil`.
+  package var folder: String?
+  /// Whether to go on from the checkpoint in ``folder``.
+  package var isResumed = false
+
+  /// Makes a task.
+  package init(options: LanguageModelOptions, embedding: EmbeddingOptions) {
+    self.options = options
+    self.embedding = embedding
+  }
+
+  /// Files in the folder.
+  package enum File: String {
+    case checkpoint = "checkpoint.safetensors"
+    case model = "model.safetensors"
+    case embedding = "embedding.dpq"
+    case report = "report.json"
+    case curve = "loss.svg"
+  }
+
+  /// Path of a file in the folder.
+  package static func path(_ file: File, in folder: String) -> String {
+    folder.hasSuffix("/") ? folder + file.rawValue : "\(folder)/\(file.rawValue)"
+  }
+
+  /// Trains, writes and reports.
+  ///
+  /// - Throws: `cancelled` where `progress` returns `false`; what training and writing throw; `corruptFile` where the
+  ///   exported embedding does not give the perplexity that training ended with.
+  package func run(
+    _ data: LanguageModelData, progress: (LanguageModelTrainer.Progress) -> Bool
+  ) throws(DPQError) -> TaskReport {
+    let (dimension, rows, threads) = (options.model.dimension, data.vocabulary.count, options.model.threads)
+    let layer = try embedding.makeLayer(
+      rows: rows, dimension: dimension, scale: options.model.scale, seed: options.model.seed, threads: threads)
+    let trainer = try LanguageModelTrainer(
+      data: data, embedding: layer, description: embedding.summary, options: options)
+    if let folder { try OutputFolder.create(folder) }
+    let checkpoint = folder.map { Self.path(.checkpoint, in: $0) }
+    try trainer.train(checkpoint: checkpoint, resume: isResumed, progress: progress)
+
+    let start = Runtime.clock
+    var valid = trainer.bestEpoch.map { trainer.history[$0].valid } ?? .nan
+    var compressed = try layer.export(vocabulary: data.vocabulary, recipe: recipe)
+    if compressed == nil, let full = layer as? FullEmbedding, embedding.hasCodes {
+      compressed = try codes(of: full, vocabulary: data.vocabulary)
+    }
+    // A layer without codes of its own is tested as what it is compressed to.
+    let isCompressedLater = compressed != nil && layer is FullEmbedding
+    var test = isCompressedLater ? .nan : try trainer.perplexity(data.test)
+    var exported: Double?
+    if let folder {
+      try trainer.writeModel(to: Self.path(.model, in: folder))
+      let path = Self.path(.embedding, in: folder)
+      if let compressed {
+        try compressed.write(to: path, replacing: true)
+        trainer.model.embedding = try FullEmbedding(table: CompressedTable(path: path).decoded(), threads: threads)
+        exported = try trainer.perplexity(data.test)
+        if isCompressedLater {
+          valid = try trainer.perplexity(data.valid)
+          test = exported!
+        }
+        guard exported == test else {
+          throw DPQError(
+            .corruptFile, "gives a perplexity of \(exported!) on the test text, where training ended with \(test)",
+            .init(file: path))
+        }
+      }
+    } else if isCompressedLater, let compressed {
+      let table = try compressed.openTemporarily().decoded()
+      trainer.model.embedding = try FullEmbedding(table: table, threads: threads)
+      valid = try trainer.perplexity(data.valid)
+      test = try trainer.perplexity(data.test)
+    }
+
+    let tableBytes = 4 * rows * dimension
+    let plan = compressed?.plan
+    var report = TaskReport(
+      task: "language-model", data: data.name, embedding: embedding.kind.rawValue, metric: "perplexity", valid: valid,
+      test: test, ratio: plan?.ratio ?? layer.storedRatio, paperRatio: plan?.paperRatio ?? layer.storedRatio,
+      embeddingBytes: plan.map { $0.fileBytes - $0.vocabularyBytes } ?? layer.storedBytes, tableBytes: tableBytes,
+      seconds: trainer.seconds + Runtime.clock - start, tokensPerSecond: trainer.tokensPerSecond,
+      seed: options.model.seed)
+    if let layout = try embedding.layout(dimension: dimension) {
+      report.groups = layout.groups
+      report.codes = layout.codes
+      report.isShared = layout.isShared
+    }
+    report.details = details(data, trainer, exported: exported)
+    if let folder {
+      try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
+      try TextFile.write(chart(trainer.history).svg, to: Self.path(.curve, in: folder), replacing: true)
+    }
+    return report
+  }
+
+  private func codes(of layer: FullEmbedding, vocabulary: Vocabulary) throws(DPQError) -> CompressedModel {
+    let trained = layer.table.value
+    let table = try EmbeddingTable(
+      rows: layer.rows, dimension: layer.dimension, values: trained.values, vocabulary: vocabulary)
+    var compression = CompressionOptions()
+    compression.groups = embedding.groups
+    compression.codes = embedding.codes
+    compression.isShared = embedding.isShared
+    compression.seed = options.model.seed
+    compression.threads = options.model.threads
+    return try Compressor(compression).compress(table).model
+  }
+
+  private var recipe: String {
+    let members: [(String, JSON)] = [
+      ("task", .string("language-model")), ("embedding", .string(embedding.summary)),
+      ("settings", .string(options.fingerprint)), ("epochs", .integer(options.epochs)),
+    ]
+    return JSON.object(members).text
+  }
+
+  private func details(
+    _ data: LanguageModelData, _ trainer: LanguageModelTrainer, exported: Double?
+  ) -> [(String, JSON)] {
+    let history = trainer.history
+    return [
+      ("test_exported", exported.map { .double($0) } ?? .null), ("settings", .string(embedding.summary)),
+      ("vocabulary", .integer(data.vocabulary.count)), ("dimension", .integer(options.model.dimension)),
+      ("epochs", .integer(history.count)), ("best_epoch", trainer.bestEpoch.map { .integer($0 + 1) } ?? .null),
+      ("train_perplexities", .array(history.map { .double($0.train) })),
+      ("valid_perplexities", .array(history.map { .double($0.valid) })),
+      ("learning_rate", .float(options.rate)), ("decay", .float(options.decay)),
+      ("decay_after", .integer(options.decayAfter)), ("clip", .float(options.clippingNorm)),
+      ("init_scale", .float(options.model.scale)), ("keep", .float(options.model.keep)),
+      ("threads", .integer(Runtime.threadCount(options.model.threads))), ("isa", .string(Runtime.instructionSet)),
+    ]
+  }
+
+  private func chart(_ history: [LanguageModelTrainer.Epoch]) -> LineChart {
+    func points(_ value: (LanguageModelTrainer.Epoch) -> Double) -> [(x: Double, y: Double)] {
+      history.enumerated().map { (x: Double($0.offset + 1), y: value($0.element)) }
+    }
+    var chart = LineChart(
+      title: "Language model, \(embedding.summary)", xLabel: "epoch", yLabel: "perplexity",
+      series: [
+        .init("train", points(\.train), hasDots: true), .init("valid", points(\.valid), hasDots: true),
+      ])
+    chart.isYLogarithmic = true
+    return chart
+  }
+}
+
+extension CompressedTable {
+  /// All rows, decoded.
+  func decoded() throws(DPQError) -> Matrix {
+    let matrix = try Matrix(rows: rows, columns: dimension)
+    var values = matrix.mutableValues
+    try read(first: 0, count: rows, into: &values)
+    return matrix
+  }
+}
