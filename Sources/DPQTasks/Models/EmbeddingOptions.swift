@@ -10,8 +10,22 @@ public struct EmbeddingOptions: Sendable {
   public var codes = 8
   /// Whether one codebook serves all groups.
   public var isShared = false
-  /// Values start in [−scale, scale); that of the model where `nil`.
+  /// Tables start in [−scale, scale), the queries of DPQ too; that of the model where `nil`.
   public var scale: Float?
+  /// Keys and values of DPQ start in [−keyScale, keyScale); as ``scale`` where `nil`.
+  public var keyScale: Float?
+  /// SX: the softmax is taken of responses divided by this.
+  public var temperature: Float = 1
+  /// Whether responses are normalised.
+  public var normalizesResponse = true
+  /// SX: whether values are the keys.
+  public var isTied = false
+  /// VQ: weight β of the commitment term.
+  public var commitment: Float = 0
+  /// VQ: keys become moving averages of their queries, of which this much stays in a step.
+  public var keyAverageDecay: Float?
+  /// Codes that no row of this many batches in a row chose start anew; `nil`: never.
+  public var unusedLimit: Int?
 
   /// Makes the options of a kind.
   public init(_ kind: EmbeddingKind) { self.kind = kind }
@@ -33,13 +47,53 @@ public struct EmbeddingOptions: Sendable {
   public func makeLayer(
     rows: Int, dimension: Int, scale: Float, seed: UInt64, threads: Int
   ) throws(DPQError) -> any EmbeddingLayer {
-    _ = try layout(dimension: dimension)
-    return try FullEmbedding(
-      rows: rows, dimension: dimension, scale: self.scale ?? scale, seed: seed, threads: threads)
+    let layout = try layout(dimension: dimension)
+    let variant: DPQEmbedding.Variant
+    switch kind {
+    case .sx: variant = .sx
+    case .vq: variant = .vq
+    default:
+      return try FullEmbedding(
+        rows: rows, dimension: dimension, scale: self.scale ?? scale, seed: seed, threads: threads)
+    }
+    var options = DPQEmbedding.Options(variant, layout!)
+    options.temperature = temperature
+    options.normalizesResponse = normalizesResponse
+    options.isTied = isTied
+    options.commitment = commitment
+    options.keyAverageDecay = keyAverageDecay
+    options.unusedLimit = unusedLimit
+    options.initialScale = keyScale ?? self.scale ?? scale
+    options.seed = seed
+    options.threads = threads
+    let layer = try DPQEmbedding(rows: rows, options: options)
+    if keyScale != nil {
+      layer.query.value.fillUniformly(scale: self.scale ?? scale, seed: seed, stream: Self.queryStream)
+    }
+    return layer
   }
+
+  private static let queryStream: UInt64 = 1 << 52
 
   /// What decides the result, in a few words.
   public var summary: String {
-    hasCodes ? "\(kind.rawValue) \(groups) x \(codes)\(isShared ? " shared" : "")" : kind.rawValue
+    var parts = [kind.rawValue]
+    if hasCodes {
+      parts.append("\(groups) x \(codes)")
+      if isShared { parts.append("shared") }
+    }
+    if let scale { parts.append("scale \(scale)") }
+    guard kind == .sx || kind == .vq else { return parts.joined(separator: " ") }
+    if let keyScale { parts.append("key scale \(keyScale)") }
+    if !normalizesResponse { parts.append("responses as they are") }
+    if kind == .sx {
+      if temperature != 1 { parts.append("temperature \(temperature)") }
+      if isTied { parts.append("tied") }
+    } else {
+      if commitment != 0 { parts.append("commitment \(commitment)") }
+      if let keyAverageDecay { parts.append("key averages \(keyAverageDecay)") }
+    }
+    if let unusedLimit { parts.append("restart after \(unusedLimit)") }
+    return parts.joined(separator: " ")
   }
 }

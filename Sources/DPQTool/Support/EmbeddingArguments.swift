@@ -14,9 +14,41 @@ struct EmbeddingArguments: ParsableArguments {
   var codes: Int?
   @Flag(help: "One codebook for all groups.")
   var shared = false
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The table, or the queries of sx and vq, start in [-x, x).", valueName: "x"))
+  var queryScale: Float?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Keys and values of sx and vq start in [-x, x).", valueName: "x"))
+  var keyScale: Float?
+  @Option(parsing: .unconditional, help: ArgumentHelp("sx: temperature of the softmax.", valueName: "x"))
+  var temperature: Float = 1
+  @Flag(help: "sx, vq: do not normalise responses.")
+  var rawResponses = false
+  @Flag(help: "sx: the values are the keys.")
+  var tied = false
+  @Option(parsing: .unconditional, help: ArgumentHelp("vq: weight of the commitment term.", valueName: "x"))
+  var commitment: Float = 0
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("vq: keys are moving averages of their queries; share that stays in a step.", valueName: "x"))
+  var keyAverages: Float?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("sx, vq: codes unused for that many batches start anew.", valueName: "n"))
+  var restartUnused: Int?
 
   func validate() throws {
     if let groups, groups < 1 { throw ValidationError("--groups takes a whole number from 1 on") }
+    for (name, value) in [("--query-scale", queryScale), ("--key-scale", keyScale), ("--temperature", temperature)] {
+      if let value, !(value.isFinite && value > 0) { throw ValidationError("\(name) takes a number above 0") }
+    }
+    if !(commitment.isFinite && commitment >= 0) { throw ValidationError("--commitment takes a number from 0 on") }
+    if let keyAverages, !(keyAverages >= 0 && keyAverages < 1) {
+      throw ValidationError("--key-averages takes a number from 0 on, below 1")
+    }
+    if let restartUnused, restartUnused < 1 { throw ValidationError("--restart-unused takes a whole number from 1 on") }
     if let codes, !(2...65_536).contains(codes) { throw ValidationError("--codes takes 2 to 65536") }
   }
 
@@ -26,6 +58,14 @@ struct EmbeddingArguments: ParsableArguments {
     if let groups { options.groups = groups }
     if let codes { options.codes = codes }
     options.isShared = shared
+    options.scale = queryScale
+    options.keyScale = keyScale
+    options.temperature = temperature
+    options.normalizesResponse = !rawResponses
+    options.isTied = tied
+    options.commitment = commitment
+    options.keyAverageDecay = keyAverages
+    options.unusedLimit = restartUnused
     return options
   }
 }
