@@ -16,6 +16,9 @@ public struct SentencePairs: Sendable, Equatable {
   /// Where the words of a sentence stand in ``words``: sentence 2 · i is the first of pair i, 2 · i + 1 the second.
   public func range(sentence: Int) -> Range<Int> { offsets[sentence]..<offsets[sentence + 1] }
 
+  /// Length of the longer sentence of each pair.
+  var lengths: [Int] { (0..<count).map { max(range(sentence: 2 * $0).count, range(sentence: 2 * $0 + 1).count) } }
+
   /// Adds one word to the sentence that the next ``finishSentence()`` ends.
   mutating func append(_ word: Int32) { words.append(word) }
 

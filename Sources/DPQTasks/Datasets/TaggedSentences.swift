@@ -16,6 +16,9 @@ public struct TaggedSentences: Sendable, Equatable {
   /// Where the words of sentence `index` stand in ``words``.
   public func range(_ index: Int) -> Range<Int> { offsets[index]..<offsets[index + 1] }
 
+  /// Length of each sentence.
+  var lengths: [Int] { (0..<count).map { range($0).count } }
+
   /// Adds one word to the sentence that the next ``finishSentence()`` ends.
   mutating func append(_ word: Int32, tag: Int32) {
     words.append(word)

@@ -55,7 +55,7 @@ public final class LSTM: Layer {
   private let cellGradient = Workspace()
   /// The last training input, with the state it began in.
   private var input: Matrix?
-  private let start: State
+  private var start: State
 
   /// Makes a layer for `batch` sequences whose weights and biases are drawn from [−scale, scale); different `stream`s of
   /// a seed are unrelated.
@@ -81,6 +81,13 @@ public final class LSTM: Layer {
   /// None: training starts each pass over the text with a fresh state.
   public var buffers: [(name: String, value: Matrix)] { [] }
 
+  /// Takes up `batch` sequences that have not started.
+  ///
+  /// - Throws: `outOfMemory`.
+  public func restart(batch: Int) throws(DPQError) {
+    if state.hidden.rows == batch { state.reset() } else { state = try State(batch: batch, width: width) }
+  }
+
   /// The hidden states `[steps · batch × width]`, valid until the next call; ``state`` moves on.
   public func forward(_ input: Matrix, training: Bool) throws(DPQError) -> Matrix {
     let batch = state.hidden.rows
@@ -91,6 +98,7 @@ public final class LSTM: Layer {
     let output = try output.matrix(rows: input.rows, columns: width)
     if training {
       self.input = input
+      if start.hidden.rows != batch { start = try State(batch: batch, width: width) }
       start.copy(from: state)
     }
     try gates.all.setProduct(
