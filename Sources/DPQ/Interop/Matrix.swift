@@ -64,6 +64,18 @@ public final class Matrix: @unchecked Sendable {
   /// All values, copied.
   public var array: [Float] { [Float](memory.bufferPointer) }
 
+  /// Copies all values to `output`, which is as long.
+  func write(to output: inout MutableSpan<Float>) {
+    precondition(output.count == count)
+    output.withUnsafeMutableBufferPointer { $0.baseAddress?.update(from: pointer, count: count) }
+  }
+
+  /// Takes over `values`, which are as many.
+  func read(_ values: Span<Float>) {
+    precondition(values.count == count)
+    values.withUnsafeBufferPointer { if let base = $0.baseAddress { pointer.update(from: base, count: count) } }
+  }
+
   /// Makes the rows of `range` zero.
   public func clear(rows range: Range<Int>) {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows)
