@@ -15,10 +15,30 @@ typedef struct dpqi_decoder {
     size_t row_bytes;       /* of a row's packed codes */
     size_t codebook_stride; /* floats from one group's codebook to the next; 0 when shared */
     size_t readable;        /* floats that may be read from `codebook` on: at least all codewords */
+    int adds;               /* codewords are as long as rows, and added: `width` >= dimension is a multiple of 16 */
     const float *codebook;
     const uint8_t *packed;      /* row i at packed + i * row_bytes */
     const uint8_t *norm_codes;  /* one a row, or NULL: row i is multiplied by norm_codebook[norm_codes[i]] */
     const float *norm_codebook; /* [256], or NULL */
 } dpqi_decoder;
+
+/* Bits of a binary tier are read four at a time: a group of 16 codewords holds the sums of their vectors. */
+#define DPQI_SUM_BITS 4
+#define DPQI_SUM_LANES 16
+
+/* Which tier each row is in. All memory is borrowed. */
+typedef struct dpqi_tier_map {
+    size_t tiers;
+    size_t bits;           /* of a row in `packed` */
+    size_t fields;         /* of a word of 8 bytes: a multiple of 8, so that each word of them starts at a byte */
+    uint64_t lowest;       /* the lowest bit of each field of a word */
+    size_t packed_bytes;   /* ceil(rows * bits / 8) */
+    const uint8_t *packed; /* least significant bit first, without padding between rows */
+    const uint64_t *rank;  /* [blocks][tiers]: rows of each tier before each block of DPQI_RANK_BLOCK */
+    const uint64_t *rows;  /* [tiers]: rows of each */
+    uint8_t spare;         /* a tier that has rows, for rows that name none */
+} dpqi_tier_map;
+
+#define DPQI_RANK_BLOCK 512
 
 #endif

@@ -12,17 +12,24 @@
 typedef struct dpqi_kernels {
     const char *name;
 
-    /* Rows `ids`[count], all inside the table, or [first, first + count) where ids is NULL: decoded to
-     * out[count][stride]; their weighted sum added to out[dimension] (weights may be NULL). */
-    void (*decode_rows)(const dpqi_decoder *decoder, const int64_t *ids, uint64_t first, size_t count, float *out,
-                        size_t stride);
+    /* The tier of rows `ids`[count], all inside the table, or [first, first + count) where ids is NULL, and their place
+     * in it: inside the tier whatever the map holds. */
+    void (*locate)(const dpqi_tier_map *map, const int64_t *ids, uint64_t first, size_t count, uint8_t *out_tier,
+                   int64_t *out_row);
+
+    /* Rows `ids`[count], all inside the tier, or [first, first + count) where ids is NULL: decoded to
+     * out[count][stride], or row i to out[places[i]] where places is not NULL; their weighted sum added to
+     * out[dimension] (weights may be NULL). */
+    void (*decode_rows)(const dpqi_decoder *decoder, const int64_t *ids, uint64_t first, size_t count,
+                        const uint16_t *places, float *out, size_t stride);
     void (*decode_sum)(const dpqi_decoder *decoder, const int64_t *ids, const float *weights, size_t count, float *out);
 
     /* Rounds count values to the 2-byte type. */
     void (*narrow)(const float *values, size_t count, dpq_scalar type, uint16_t *out);
 
-    /* Scores without decoding: what each codeword gives against a query, out[groups][codes] (products, or squared
-     * distances; a query of NULL is all zeros), and the sum of a row's entries. Norms are left to the caller. */
+    /* Scores without decoding: what each codeword gives against a query, out[groups][codes] (products, or where
+     * codewords are not added squared distances; a query of NULL is all zeros), and the sum of a row's entries. Norms
+     * are left to the caller. */
     void (*score_tables)(const dpqi_decoder *decoder, const float *query, int distance, float *out);
     void (*score_rows)(const dpqi_decoder *decoder, const float *tables, const int64_t *ids, uint64_t first,
                        size_t count, float *out);

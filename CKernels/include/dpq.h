@@ -99,7 +99,8 @@ typedef struct dpq_open_options {
 } dpq_open_options;
 
 /* Opens the file at `path`. `options` may be NULL (DPQ_OPEN_MAP). The header is read and its structure checked: tensor
- * shapes, types, positions and the file's length must agree. Float16 codebooks are widened here, once. On success
+ * shapes, types, positions and the file's length must agree. Float16 codebooks are widened here, once, and the sums of
+ * each four bits of a binary tier are made: four times the bytes of its basis as float32. On success
  * *out_table is to be closed by the caller; on failure it is NULL.
  * Errors: NOT_FOUND, IO, FORMAT, CORRUPT, VERSION, MEMORY, ARGUMENT. */
 DPQ_API dpq_status dpq_table_open(const char *path, const dpq_open_options *options, dpq_table **out_table,
@@ -141,18 +142,19 @@ typedef struct dpq_description {
     uint64_t header_bytes; /* where the data starts: 8 + length of the JSON header */
     dpq_metric metric;
     dpq_assignment assignment;
-    uint32_t tiers; /* see dpq_table_describe_tier */
+    uint32_t tiers; /* sets of rows coded alike, ascending by bits a row; see dpq_table_describe_tier */
     int32_t has_vocabulary;
 } dpq_description;
 
-/* How the rows of one tier are coded. A row is `groups` codes of `bits` bits; each picks one of `codes` codewords of
- * `width` values. Filled by dpq_table_describe_tier. */
+/* How the rows of one tier are coded. A concat row is `groups` codes of `bits` bits; each picks one of `codes` codewords
+ * of `width` values. A binary row is `groups` codes of one bit; each adds a vector of `width` = dimension values or not.
+ * Filled by dpq_table_describe_tier. */
 typedef struct dpq_tier_description {
     size_t struct_size;
     uint64_t rows;
     uint64_t groups;
     uint64_t codes;
-    uint64_t width;     /* ceil(dimension / groups) */
+    uint64_t width;     /* ceil(dimension / groups); the dimension where the tier is binary */
     uint64_t row_bytes; /* packed codes of a row: ceil(groups * bits / 8) */
     uint32_t bits;      /* ceil(log2 codes) */
     dpq_tier_kind kind;
@@ -188,12 +190,13 @@ DPQ_API size_t dpq_table_section_count(const dpq_table *table);
 DPQ_API dpq_status dpq_table_section_at(const dpq_table *table, size_t index, dpq_section *out);
 DPQ_API dpq_status dpq_table_section_named(const dpq_table *table, const char *name, dpq_section *out);
 
-/* The codewords of a tier as float32, [groups or 1][codes][width], widened where stored as float16. NULL when there is
- * no such tier. Aligned to 4 bytes. */
+/* The codewords of a tier as float32, [groups or 1][codes][width], or the basis of a binary one, [groups][dimension],
+ * widened where stored as float16; the bias of a binary tier is the section "tier.T.bias". NULL when there is no such
+ * tier. Aligned to 4 bytes. */
 DPQ_API const float *dpq_table_codebook(const dpq_table *table, uint32_t tier);
 
-/* Checks everything that opening does not: every checksum, codes below their count, finite codewords and norms, words
- * in order and each row's word found. Reads the whole file. Errors: CHECKSUM, CORRUPT. */
+/* Checks everything that opening does not: every checksum, codes below their count, finite codewords and norms, the tier
+ * of each row, words in order and each row's word found. Reads the whole file. Errors: CHECKSUM, CORRUPT. */
 DPQ_API dpq_status dpq_table_verify(const dpq_table *table, dpq_error *error);
 
 /* ---- words ------------------------------------------------------------------------------------------------------ */
@@ -276,7 +279,7 @@ enum {
 DPQ_API size_t dpq_table_neighbors_workspace_bytes(const dpq_table *table, size_t k);
 
 /* The k rows nearest to query[dimension], best first, the lower id first among equals, without row `excluded` (-1 for
- * none). Compared with every row by look-up tables. Writes min(k, rows left) ids and scores and their number.
+ * none). Compared with every row by look-up tables; for cosines and distances rows of binary tiers are decoded. Writes min(k, rows left) ids and scores and their number.
  * Errors: ARGUMENT (a query that is not finite), MEMORY (workspace too small). */
 DPQ_API dpq_status dpq_table_neighbors(const dpq_table *table, const float *query, dpq_search search, size_t k,
                                        int64_t excluded, void *workspace, size_t workspace_bytes, int64_t *out_ids,

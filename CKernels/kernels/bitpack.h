@@ -27,14 +27,21 @@ static inline uint64_t spread_pairs(code_spread s, uint64_t word) {
     return (word & s.low[1]) | (word << s.shift[1] & s.low[1] << 16);
 }
 
+/* The first `bytes` >= 1 bytes, at most 8, zeros after them. */
 static inline uint64_t load_word(const uint8_t *packed, size_t bytes) {
-    uint64_t word = 0;
+    uint64_t word;
     if (bytes >= 8) {
         memcpy(&word, packed, 8);
         return word;
     }
-    for (size_t i = 0; i < bytes; i++) word |= (uint64_t)packed[i] << 8 * i;
-    return word;
+    /* Parts that may overlap, where they say the same. */
+    if (bytes < 4)
+        return packed[0] | (uint64_t)packed[bytes / 2] << 8 * (bytes / 2) |
+               (uint64_t)packed[bytes - 1] << 8 * (bytes - 1);
+    uint32_t low, high;
+    memcpy(&low, packed, 4);
+    memcpy(&high, packed + bytes - 4, 4);
+    return low | (uint64_t)high << 8 * (bytes - 4);
 }
 
 /* The `count` codes of at most 8 bits packed from `packed` on, a byte each. Touches ceil(count * bits / 8) bytes of
@@ -43,12 +50,13 @@ static void unpack_bytes(const uint8_t *packed, size_t count, size_t bits, size_
     if (bits == 8) {
         memcpy(out, packed, count);
     } else if (bits == 4) {
-        const size_t pairs = count / 2;
-        for (size_t i = 0; i < pairs; i++) {
-            out[2 * i] = packed[i] & 15;
-            out[2 * i + 1] = packed[i] >> 4;
+        size_t i = 0;
+        for (; i + 16 <= count; i += 16) split_nibbles(out + i, packed + i / 2);
+        for (; i + 2 <= count; i += 2) {
+            out[i] = packed[i / 2] & 15;
+            out[i + 1] = packed[i / 2] >> 4;
         }
-        if (count & 1) out[count - 1] = packed[pairs] & 15;
+        if (i < count) out[i] = packed[i / 2] & 15;
     } else {
         const code_spread spread = spread_of(bits);
         const uint8_t *end = packed + (count * bits + 7) / 8;

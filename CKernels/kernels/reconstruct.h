@@ -132,10 +132,39 @@ static inline void decode_run(const dpqi_decoder *d, copier way, size_t whole, c
     }
 }
 
+/* The sum of the codewords that the codes of a row name, `count` vectors from `column` on. */
+static inline __attribute__((always_inline)) void sum_codewords(const dpqi_decoder *d, const uint8_t *row,
+                                                                size_t column, size_t count, float *out) {
+    vf sum[4];
+    const float *from = d->codebook + (row[0] & 15) * d->width + column;
+    for (size_t v = 0; v < count; v++) sum[v] = vf_load(from + v * LANES);
+    for (size_t g = 1; g < d->groups; g++) {
+        from = d->codebook + (g * 16 + (row[g / 2] >> g % 2 * 4 & 15)) * d->width + column;
+        for (size_t v = 0; v < count; v++) sum[v] = vf_add(sum[v], vf_load(from + v * LANES));
+    }
+    for (size_t v = 0; v < count; v++) vf_store(out + v * LANES, sum[v]);
+}
+
+/* A row whose codewords are added. */
+static __attribute__((noinline)) void add_codewords(const dpqi_decoder *d, const uint8_t *row, float *out) {
+    size_t c = 0;
+    for (; c + 4 * LANES <= d->dimension; c += 4 * LANES) sum_codewords(d, row, c, 4, out + c);
+    for (; c + LANES <= d->dimension; c += LANES) sum_codewords(d, row, c, 1, out + c);
+    if (c < d->dimension) {
+        float last[LANES];
+        sum_codewords(d, row, c, 1, last);
+        memcpy(out + c, last, (d->dimension - c) * sizeof *out);
+    }
+}
+
 /* Row `id` without its norm. */
 static __attribute__((noinline)) void decode_row(const dpqi_decoder *d, copier way, size_t whole, size_t id,
                                                  float *out) {
     const uint8_t *row = d->packed + id * d->row_bytes;
+    if (d->adds) {
+        add_codewords(d, row, out);
+        return;
+    }
     for (size_t start = 0; start < d->groups; start += DPQI_CODE_RUN) {
         const size_t count = d->groups - start < DPQI_CODE_RUN ? d->groups - start : DPQI_CODE_RUN;
         decode_run(d, way, whole, row, start, count, out);
@@ -174,10 +203,11 @@ static void stream_rows(const dpqi_decoder *d, const int64_t *ids, uint64_t firs
     stream_end();
 }
 
-/* Rows `ids`[count], or [first, first + count) where ids is NULL, to out[count][stride]. */
-static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out,
-                                   size_t stride) {
-    if (stride == d->dimension && stride <= ROW_BUFFER / 2 && count >= DPQI_STREAMED_BYTES / sizeof *out / stride) {
+/* Rows `ids`[count], or [first, first + count) where ids is NULL, to out[count][stride], or row i to out[places[i]]. */
+static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count,
+                                   const uint16_t *places, float *out, size_t stride) {
+    if (!places && stride == d->dimension && stride <= ROW_BUFFER / 2 &&
+        count >= DPQI_STREAMED_BYTES / sizeof *out / stride) {
         stream_rows(d, ids, first, count, out);
         return;
     }
@@ -186,8 +216,9 @@ static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, ui
     for (size_t i = 0; i < count; i++) {
         const size_t id = row_of(ids, first, i);
         prefetch_codes(d, ids, i, count);
-        decode_row(d, way, whole, id, out + i * stride);
-        scale_row(d, id, out + i * stride);
+        float *target = out + (places ? places[i] : i) * stride;
+        decode_row(d, way, whole, id, target);
+        scale_row(d, id, target);
     }
 }
 
@@ -200,7 +231,7 @@ static void add_long_row(const dpqi_decoder *d, size_t id, float weight, float *
         const void *codes = codes_of(row, start, run, d->bits, d->codes, &scratch);
         for (size_t g = 0; g < run; g++) {
             const size_t code = code_at(codes, d->bits > 8, g);
-            const size_t column = (start + g) * d->width;
+            const size_t column = d->adds ? 0 : (start + g) * d->width;
             const size_t rest = d->dimension - column < d->width ? d->dimension - column : d->width;
             const float *from = d->codebook + (start + g) * d->codebook_stride + code * d->width;
             for (size_t c = 0; c < rest; c++) out[column + c] += weight * from[c];

@@ -5,12 +5,14 @@
 #include "kernels/names.h"
 
 #include "kernels/bitpack.h"
+#include "kernels/locate.h"
 #include "kernels/reconstruct.h"
 #include "kernels/score.h"
 #include "kernels/narrow.h"
 
 const dpqi_kernels DPQI_NAME(kernels) = {
     .name = DPQI_STRING(DPQI_LEVEL),
+    .locate = DPQI_NAME(locate),
     .decode_rows = DPQI_NAME(decode_rows),
     .decode_sum = DPQI_NAME(decode_sum),
     .narrow = DPQI_NAME(narrow),

@@ -6,7 +6,7 @@
 static void DPQI_NAME(score_tables)(const dpqi_decoder *d, const float *query, int distance, float *out) {
     static const float zeros[1] = {0};
     for (size_t g = 0; g < d->groups; g++) {
-        const size_t column = g * d->width;
+        const size_t column = d->adds ? 0 : g * d->width;
         const size_t rest = d->dimension - column < d->width ? d->dimension - column : d->width;
         const float *part = query ? query + column : zeros;
         const size_t step = query ? 1 : 0;

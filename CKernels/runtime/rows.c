@@ -1,11 +1,10 @@
 #include <string.h>
 
-#include "core/dispatch.h"
 #include "runtime/error.h"
 #include "runtime/table.h"
 
 /* Ids are cleaned in blocks of this many, on the stack. */
-enum { BLOCK = 256 };
+enum { BLOCK = DPQI_ROW_BLOCK };
 
 static int is_inside(const dpq_table *table, int64_t id) { return id >= 0 && (uint64_t)id < table->rows; }
 
@@ -28,9 +27,8 @@ dpq_status dpq_table_lookup(const dpq_table *table, const int64_t *ids, size_t c
     dpq_status status = dpqi_table_check_ids(table, ids, count, outside, error);
     if (status) return status;
     const dpqi_kernels *kernels = dpqi_active();
-    const dpqi_decoder *d = &table->tier.decoder;
     if (outside == DPQ_OUTSIDE_ERROR) {
-        kernels->decode_rows(d, ids, 0, count, out, out_stride);
+        dpqi_table_decode(table, kernels, ids, 0, count, out, out_stride);
         return dpqi_succeed(error);
     }
     int64_t clean[BLOCK];
@@ -39,10 +37,10 @@ dpq_status dpq_table_lookup(const dpq_table *table, const int64_t *ids, size_t c
         float *target = out + start * out_stride;
         for (size_t i = 0; i < block; i++)
             clean[i] = is_inside(table, ids[start + i]) ? ids[start + i] : (int64_t)table->rows - 1;
-        if (table->rows) kernels->decode_rows(d, clean, 0, block, target, out_stride);
+        if (table->rows) dpqi_table_decode(table, kernels, clean, 0, block, target, out_stride);
         for (size_t i = 0; i < block; i++)
             if (!table->rows || (outside == DPQ_OUTSIDE_ZERO && !is_inside(table, ids[start + i])))
-                memset(target + i * out_stride, 0, d->dimension * sizeof *out);
+                memset(target + i * out_stride, 0, (size_t)table->dimension * sizeof *out);
     }
     return dpqi_succeed(error);
 }
@@ -54,7 +52,7 @@ dpq_status dpq_table_read(const dpq_table *table, uint64_t first, size_t count, 
     if (first > table->rows || count > table->rows - first)
         return dpqi_fail(error, DPQ_ERROR_RANGE, "%zu rows from row %llu on are outside the table of %llu rows", count,
                          (unsigned long long)first, (unsigned long long)table->rows);
-    dpqi_active()->decode_rows(&table->tier.decoder, NULL, first, count, out, out_stride);
+    dpqi_table_decode(table, dpqi_active(), NULL, first, count, out, out_stride);
     return dpqi_succeed(error);
 }
 
@@ -71,6 +69,20 @@ static dpq_status check_bags(const int64_t *offsets, size_t bag_count, size_t id
     return DPQ_OK;
 }
 
+/* Adds at most BLOCK rows of several tiers, all inside the table. */
+static void add_tiers(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, const float *factors,
+                      size_t count, float *out) {
+    dpqi_sorted_rows sorted;
+    float sorted_factors[BLOCK];
+    dpqi_table_sort(table, kernels, ids, 0, count, &sorted);
+    for (size_t i = 0; i < count; i++)
+        sorted_factors[i] = factors[sorted.places[i]] * dpqi_table_norm(table, (uint64_t)ids[sorted.places[i]]);
+    for (uint32_t t = 0; t < table->tier_count; t++) {
+        const size_t begin = sorted.start[t], rows = sorted.start[t + 1] - begin;
+        if (rows) kernels->decode_sum(&table->tiers[t].decoder, sorted.rows + begin, sorted_factors + begin, rows, out);
+    }
+}
+
 /* Adds the rows of one bag. Ids outside are the last row or left out. */
 static void add_bag(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, const float *weights,
                     size_t count, dpq_outside outside, float *out) {
@@ -85,7 +97,10 @@ static void add_bag(const dpq_table *table, const dpqi_kernels *kernels, const i
             clean[kept] = inside ? ids[i] : (int64_t)table->rows - 1;
             factors[kept++] = weights ? weights[i] : 1.0f;
         }
-        kernels->decode_sum(&table->tier.decoder, clean, weights ? factors : NULL, kept, out);
+        if (table->tier_count == 1)
+            kernels->decode_sum(&table->tiers[0].decoder, clean, weights ? factors : NULL, kept, out);
+        else
+            add_tiers(table, kernels, clean, factors, kept, out);
     }
 }
 

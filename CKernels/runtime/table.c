@@ -7,9 +7,11 @@
 #include "runtime/error.h"
 #include "simd/convert.h"
 
+#define FLOATS (1u << DPQI_F32 | 1u << DPQI_F16)
+
 /* Keeps every product of sizes below far from overflow, also where nothing in the file bounds them (a shared codebook
  * over no rows). */
-enum { MAXIMUM_DIMENSION = 1 << 24, MAXIMUM_CODES = 65536 };
+enum { MAXIMUM_DIMENSION = 1 << 24, MAXIMUM_CODES = 65536, MAXIMUM_BITS = 65536, MAXIMUM_TIERS = 256 };
 #define MAXIMUM_ROWS ((uint64_t)1 << 40)
 
 #define CORRUPT(...) dpqi_fail(error, DPQ_ERROR_CORRUPT, __VA_ARGS__)
@@ -79,80 +81,179 @@ static dpq_status read_identity(dpq_table *table, dpq_error *error) {
         return CORRUPT("the assignment \"%.40s\" is neither nearest nor response", text);
 
     uint64_t tiers = 0;
-    if ((status = need_count(table, "tiers", 1, 256, &tiers, error))) return status;
-    if (tiers != 1)
-        return dpqi_fail(error, DPQ_ERROR_VERSION, "the file has %llu tiers, this version reads one: use a newer dpq",
-                         (unsigned long long)tiers);
+    if ((status = need_count(table, "tiers", 1, MAXIMUM_TIERS, &tiers, error))) return status;
+    table->tiers = calloc((size_t)tiers, sizeof *table->tiers);
+    table->tier_rows = calloc((size_t)tiers, sizeof *table->tier_rows);
+    if (!table->tiers || !table->tier_rows) return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for the tiers");
     table->tier_count = (uint32_t)tiers;
     return DPQ_OK;
 }
 
+/* The values of `tensor` as float32: where they stand, or widened to memory that the tier owns, from `at` on. */
+static const float *floats_of(const dpqi_tensor *tensor, float *widened) {
+    if (tensor->type == DPQI_F32) return (const float *)(const void *)tensor->data;
+    const uint16_t *stored = (const uint16_t *)(const void *)tensor->data;
+    for (size_t i = 0; i < (size_t)tensor->count; i++) widened[i] = dpqi_f16_to_f32(stored[i]);
+    return widened;
+}
+
+/* Room for the values of a tier as float32 where the file has float16. */
+static dpq_status make_room(dpqi_tier *tier, const dpqi_tensor *tensor, size_t more, dpq_error *error) {
+    tier->codebook_type = tensor->type == DPQI_F32 ? DPQ_CODEBOOK_F32 : DPQ_CODEBOOK_F16;
+    if (tensor->type == DPQI_F32) return DPQ_OK;
+    tier->widened = calloc((size_t)tensor->count + more, sizeof(float));
+    if (tier->widened) return DPQ_OK;
+    return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for a codebook of %zu values", (size_t)tensor->count);
+}
+
 /* The codebook of `tensor` as float32, with room to read past its end where that costs nothing. */
 static dpq_status read_codebook(const dpq_table *table, dpqi_tier *tier, const dpqi_tensor *tensor, dpq_error *error) {
-    dpqi_decoder *d = &tier->decoder;
-    size_t count = (size_t)tensor->count;
-    if (tensor->type == DPQI_F32) {
-        tier->codebook_type = DPQ_CODEBOOK_F32;
-        d->codebook = (const float *)(const void *)tensor->data;
-        d->readable = (size_t)(table->file.data + table->file.bytes - tensor->data) / sizeof(float);
-        return DPQ_OK;
-    }
     enum { SLACK = 16 };
-    tier->codebook_type = DPQ_CODEBOOK_F16;
-    tier->widened = calloc(count + SLACK, sizeof(float));
-    if (!tier->widened) return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for a codebook of %zu values", count);
-    const uint16_t *stored = (const uint16_t *)(const void *)tensor->data;
-    for (size_t i = 0; i < count; i++) tier->widened[i] = dpqi_f16_to_f32(stored[i]);
-    d->codebook = tier->widened;
-    d->readable = count + SLACK;
+    dpq_status status = make_room(tier, tensor, SLACK, error);
+    if (status) return status;
+    tier->codewords = floats_of(tensor, tier->widened);
+    tier->decoder.codebook = tier->codewords;
+    tier->decoder.readable = tier->widened
+                                 ? (size_t)tensor->count + SLACK
+                                 : (size_t)(table->file.data + table->file.bytes - tensor->data) / sizeof(float);
     return DPQ_OK;
 }
 
-static dpq_status read_tier(dpq_table *table, unsigned index, dpqi_tier *tier, dpq_error *error) {
+/* Basis and bias of a binary tier as groups of four bits: the 16 sums of each group's vectors, the bias in those of the
+ * first group. Bits beyond the last one add nothing. */
+static dpq_status read_basis(dpqi_tier *tier, const dpqi_tensor *basis, const dpqi_tensor *bias, dpq_error *error) {
+    dpqi_decoder *d = &tier->decoder;
+    dpq_status status = make_room(tier, basis, d->dimension, error);
+    if (status) return status;
+    tier->codewords = floats_of(basis, tier->widened);
+    const float *start = floats_of(bias, tier->widened ? tier->widened + basis->count : NULL);
+    const size_t bits = (size_t)tier->groups, count = d->groups * d->codes * d->width;
+    tier->sums = calloc(count, sizeof(float));
+    if (!tier->sums) return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for the sums of %zu bits", bits);
+    for (size_t g = 0; g < d->groups; g++) {
+        float *sums = tier->sums + g * d->codes * d->width;
+        if (g == 0) memcpy(sums, start, d->dimension * sizeof *sums);
+        for (size_t code = 1; code < d->codes; code++) {
+            /* The sum without the highest bit of the code is there already. */
+            const size_t bit = code >= 8 ? 3 : code >= 4 ? 2 : code >= 2 ? 1 : 0, j = g * DPQI_SUM_BITS + bit;
+            const float *before = sums + (code - ((size_t)1 << bit)) * d->width;
+            for (size_t c = 0; c < d->dimension; c++)
+                sums[code * d->width + c] = before[c] + (j < bits ? tier->codewords[j * d->dimension + c] : 0);
+        }
+    }
+    d->codebook = tier->sums;
+    d->readable = count;
+    return DPQ_OK;
+}
+
+static dpq_status read_concat(dpq_table *table, unsigned index, dpqi_tier *tier, uint64_t codes, uint64_t bits,
+                              dpq_error *error) {
     char name[48];
-    const char *kind = NULL;
-    uint64_t groups = 0, codes = 0, bits = 0;
-    dpq_status status;
-#define NAME(part) (snprintf(name, sizeof name, "tier.%u." part, index), name)
-    if ((status = need_text(table, NAME("kind"), &kind, error))) return status;
-    if (strcmp(kind, "binary") == 0)
-        return dpqi_fail(error, DPQ_ERROR_VERSION,
-                         "tier %u is binary, which this version does not read: use a newer dpq", index);
-    if (strcmp(kind, "concat") != 0) return CORRUPT("tier %u is of an unknown kind \"%.40s\"", index, kind);
-    if ((status = need_count(table, NAME("groups"), 1, table->dimension, &groups, error))) return status;
-    if ((status = need_count(table, NAME("codes"), 2, MAXIMUM_CODES, &codes, error))) return status;
-    if ((status = need_count(table, NAME("bits"), 1, 16, &bits, error))) return status;
-    if ((status = need_count(table, NAME("rows"), 0, MAXIMUM_ROWS, &tier->rows, error))) return status;
-    if (tier->rows != table->rows) return CORRUPT("tier %u does not hold the rows of the table", index);
-    uint64_t width = (table->dimension + groups - 1) / groups;
+    const dpqi_tensor *tensor = NULL;
+    dpqi_decoder *d = &tier->decoder;
+    const uint64_t groups = tier->groups, width = (table->dimension + groups - 1) / groups;
     if ((groups - 1) * width >= table->dimension)
         return CORRUPT("dimension %llu cannot be cut into %llu groups", (unsigned long long)table->dimension,
                        (unsigned long long)groups);
     if (codes > (uint64_t)1 << bits || codes <= (uint64_t)1 << (bits - 1))
         return CORRUPT("%llu codes do not take %llu bits", (unsigned long long)codes, (unsigned long long)bits);
-
-    dpqi_decoder *d = &tier->decoder;
-    d->dimension = (size_t)table->dimension;
     d->groups = (size_t)groups;
     d->codes = (size_t)codes;
     d->width = (size_t)width;
     d->bits = (size_t)bits;
-    d->row_bytes = (size_t)((groups * bits + 7) / 8);
-    tier->kind = DPQ_TIER_CONCAT;
-
-    const dpqi_tensor *tensor = NULL;
-    const uint64_t code_shape[] = {table->rows, d->row_bytes};
-    if ((status = need_tensor(table, NAME("codes"), 1u << DPQI_U8, 2, code_shape, &tensor, error))) return status;
-    d->packed = tensor->data;
-
-    const dpqi_tensor *codebook = dpqi_container_tensor(&table->container, NAME("codebook"));
+    snprintf(name, sizeof name, "tier.%u.codebook", index);
+    const dpqi_tensor *codebook = dpqi_container_tensor(&table->container, name);
     int shared = codebook && codebook->rank == 3 && codebook->shape[0] == 1 && groups > 1;
-    const uint64_t codebook_shape[] = {shared ? 1 : groups, codes, width};
-    status = need_tensor(table, name, 1u << DPQI_F32 | 1u << DPQI_F16, 3, codebook_shape, &tensor, error);
+    const uint64_t shape[] = {shared ? 1 : groups, codes, width};
+    dpq_status status = need_tensor(table, name, FLOATS, 3, shape, &tensor, error);
     if (status) return status;
     d->codebook_stride = shared ? 0 : (size_t)(codes * width);
     return read_codebook(table, tier, tensor, error);
+}
+
+static dpq_status read_binary(dpq_table *table, unsigned index, dpqi_tier *tier, uint64_t codes, uint64_t bits,
+                              dpq_error *error) {
+    char name[48];
+    const dpqi_tensor *basis = NULL, *bias = NULL;
+    dpqi_decoder *d = &tier->decoder;
+    if (codes != 2 || bits != 1) return CORRUPT("tier %u is binary and has other codes than two of one bit", index);
+    d->adds = 1;
+    d->groups = (size_t)(tier->groups + DPQI_SUM_BITS - 1) / DPQI_SUM_BITS;
+    d->codes = (size_t)1 << DPQI_SUM_BITS;
+    d->width = (d->dimension + DPQI_SUM_LANES - 1) / DPQI_SUM_LANES * DPQI_SUM_LANES;
+    d->bits = DPQI_SUM_BITS;
+    d->codebook_stride = d->codes * d->width;
+    const uint64_t shape[] = {tier->groups, table->dimension};
+    snprintf(name, sizeof name, "tier.%u.basis", index);
+    dpq_status status = need_tensor(table, name, FLOATS, 2, shape, &basis, error);
+    if (status) return status;
+    snprintf(name, sizeof name, "tier.%u.bias", index);
+    if ((status = need_tensor(table, name, 1u << basis->type, 1, shape + 1, &bias, error))) return status;
+    return read_basis(tier, basis, bias, error);
+}
+
+static dpq_status read_tier(dpq_table *table, unsigned index, dpqi_tier *tier, dpq_error *error) {
+    char name[48];
+    const char *kind = NULL;
+    const dpqi_tensor *tensor = NULL;
+    uint64_t codes = 0, bits = 0;
+    dpq_status status;
+#define NAME(part) (snprintf(name, sizeof name, "tier.%u." part, index), name)
+    if ((status = need_text(table, NAME("kind"), &kind, error))) return status;
+    const int binary = strcmp(kind, "binary") == 0;
+    if (!binary && strcmp(kind, "concat") != 0) return CORRUPT("tier %u is of an unknown kind \"%.40s\"", index, kind);
+    tier->kind = binary ? DPQ_TIER_BINARY : DPQ_TIER_CONCAT;
+    const uint64_t most = binary ? MAXIMUM_BITS : table->dimension;
+    if ((status = need_count(table, NAME("groups"), 1, most, &tier->groups, error))) return status;
+    if ((status = need_count(table, NAME("codes"), 2, MAXIMUM_CODES, &codes, error))) return status;
+    if ((status = need_count(table, NAME("bits"), 1, 16, &bits, error))) return status;
+    if ((status = need_count(table, NAME("rows"), 0, MAXIMUM_ROWS, &tier->rows, error))) return status;
+    const uint64_t shape[] = {tier->rows, (tier->groups * bits + 7) / 8};
+    tier->decoder.dimension = (size_t)table->dimension;
+    status = binary ? read_binary(table, index, tier, codes, bits, error)
+                    : read_concat(table, index, tier, codes, bits, error);
+    if (!status) status = need_tensor(table, NAME("codes"), 1u << DPQI_U8, 2, shape, &tensor, error);
+    if (status) return status;
+    tier->decoder.row_bytes = (size_t)shape[1];
+    tier->decoder.packed = tensor->data;
+    table->tier_rows[index] = tier->rows;
+    return DPQ_OK;
 #undef NAME
+}
+
+/* All tiers, ascending by bits a row, and the map where there are several. */
+static dpq_status read_tiers(dpq_table *table, dpq_error *error) {
+    uint64_t rows = 0, bits_before = 0;
+    dpqi_tier_map *m = &table->map;
+    for (unsigned t = 0; t < table->tier_count; t++) {
+        dpqi_tier *tier = &table->tiers[t];
+        dpq_status status = read_tier(table, t, tier, error);
+        if (status) return status;
+        const uint64_t bits = tier->decoder.adds ? tier->groups : tier->groups * tier->decoder.bits;
+        if (bits < bits_before) return CORRUPT("tier %u has fewer bits a row than the one before it", t);
+        bits_before = bits;
+        rows += tier->rows;
+        if (tier->rows) m->spare = (uint8_t)t;
+    }
+    if (rows != table->rows)
+        return CORRUPT("%s the rows of the table",
+                       table->tier_count > 1 ? "the tiers do not hold" : "tier 0 does not hold");
+    if (table->tier_count == 1) return DPQ_OK;
+    m->tiers = table->tier_count;
+    while ((size_t)1 << m->bits < m->tiers) m->bits++;
+    m->fields = 64 / m->bits & ~(size_t)7;
+    for (size_t i = 0; i < m->fields; i++) m->lowest |= (uint64_t)1 << i * m->bits;
+    m->packed_bytes = (size_t)((rows * m->bits + 7) / 8);
+    m->rows = table->tier_rows;
+    const dpqi_tensor *packed = NULL, *rank = NULL;
+    const uint64_t shape[] = {m->packed_bytes},
+                   rank_shape[] = {(rows + DPQI_RANK_BLOCK - 1) / DPQI_RANK_BLOCK, m->tiers};
+    dpq_status status = need_tensor(table, "tier.map", 1u << DPQI_U8, 1, shape, &packed, error);
+    if (!status) status = need_tensor(table, "tier.rank", 1u << DPQI_U64, 2, rank_shape, &rank, error);
+    if (status) return status;
+    m->packed = packed->data;
+    m->rank = (const uint64_t *)(const void *)rank->data;
+    return DPQ_OK;
 }
 
 static dpq_status read_norms(dpq_table *table, dpq_error *error) {
@@ -162,8 +263,11 @@ static dpq_status read_norms(dpq_table *table, dpq_error *error) {
     dpq_status status = need_tensor(table, "norm.codes", 1u << DPQI_U8, 1, &table->rows, &codes, error);
     if (!status) status = need_tensor(table, "norm.codebook", 1u << DPQI_F32, 1, &entries, &codebook, error);
     if (status) return status;
-    table->tier.decoder.norm_codes = codes->data;
-    table->tier.decoder.norm_codebook = (const float *)(const void *)codebook->data;
+    table->norm_codes = codes->data;
+    table->norm_codebook = (const float *)(const void *)codebook->data;
+    if (table->tier_count > 1) return DPQ_OK;
+    table->tiers[0].decoder.norm_codes = table->norm_codes;
+    table->tiers[0].decoder.norm_codebook = table->norm_codebook;
     return DPQ_OK;
 }
 
@@ -192,22 +296,38 @@ static int is_one_of(const char *name, const char *const *known) {
 
 static int starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
 
+/* The tier T of a name "tier.T.part" and the part, or NULL where there is no such tier. */
+static const dpqi_tier *tier_of_name(const dpq_table *table, const char *name, const char **out_part) {
+    uint64_t index;
+    const char *number = name + strlen("tier."), *dot = strchr(number, '.');
+    if (!starts_with(name, "tier.") || !dot || !dpqi_parse_count(number, (size_t)(dot - number), &index) ||
+        index >= table->tier_count)
+        return NULL;
+    *out_part = dot + 1;
+    return &table->tiers[index];
+}
+
+static int is_tier_tensor(const dpq_table *table, const char *name) {
+    static const char *const concat[] = {"codes", "codebook", "encoder.keys", "encoder.mean", "encoder.variance", NULL};
+    static const char *const binary[] = {"codes", "basis", "bias", "encoder.keys", "encoder.mean", "encoder.variance",
+                                         NULL};
+    if (table->tier_count > 1 && (strcmp(name, "tier.map") == 0 || strcmp(name, "tier.rank") == 0)) return 1;
+    const char *part = NULL;
+    const dpqi_tier *tier = tier_of_name(table, name, &part);
+    return tier && is_one_of(part, tier->kind == DPQ_TIER_BINARY ? binary : concat);
+}
+
+static int is_tier_key(const dpq_table *table, const char *key) {
+    static const char *const parts[] = {"kind", "groups", "codes", "bits", "rows", NULL};
+    const char *part = NULL;
+    return tier_of_name(table, key, &part) && is_one_of(part, parts);
+}
+
 /* Names in the spaces this format reserves must be known, each tensor must have a checksum and the header too: what a
  * reader passes over silently could be altered unnoticed. Other names are left to those who put them there. */
 static dpq_status check_names(const dpq_table *table, dpq_error *error) {
-    static const char *const tensors[] = {"tier.0.codes",
-                                          "tier.0.codebook",
-                                          "tier.0.encoder.keys",
-                                          "tier.0.encoder.mean",
-                                          "tier.0.encoder.variance",
-                                          "norm.codes",
-                                          "norm.codebook",
-                                          "vocabulary.bytes",
-                                          "vocabulary.offsets",
-                                          "vocabulary.order",
-                                          NULL};
-    static const char *const keys[] = {"tier.0.kind", "tier.0.groups", "tier.0.codes",
-                                       "tier.0.bits", "tier.0.rows",   NULL};
+    static const char *const tensors[] = {"norm.codes",         "norm.codebook",    "vocabulary.bytes",
+                                          "vocabulary.offsets", "vocabulary.order", NULL};
     static const char checksum[] = "checksum.";
     const dpqi_container *c = &table->container;
     for (size_t i = 0; i < c->tensor_count; i++) {
@@ -215,7 +335,8 @@ static dpq_status check_names(const dpq_table *table, dpq_error *error) {
         if (strcmp(name, "header") == 0)
             return CORRUPT("a tensor is called header, whose checksum is the header's own");
         int reserved = starts_with(name, "tier.") || starts_with(name, "norm.") || starts_with(name, "vocabulary.");
-        if (reserved && !is_one_of(name, tensors)) return CORRUPT("the tensor %.100s has no place here", name);
+        if (reserved && !is_one_of(name, tensors) && !is_tier_tensor(table, name))
+            return CORRUPT("the tensor %.100s has no place here", name);
         if (starts_with(name, "norm.") && table->metric != DPQ_METRIC_COSINE)
             return CORRUPT("the tensor %.100s has no place in a table of metric l2", name);
         int found = 0;
@@ -227,7 +348,7 @@ static dpq_status check_names(const dpq_table *table, dpq_error *error) {
     int header = 0;
     for (size_t i = 0; i < c->metadata_count; i++) {
         const char *key = c->metadata[i].key, *value = c->metadata[i].value;
-        if (starts_with(key, "tier.") && !is_one_of(key, keys))
+        if (starts_with(key, "tier.") && !is_tier_key(table, key))
             return CORRUPT("the metadata key \"%.100s\" has no place here", key);
         if (!starts_with(key, checksum)) continue;
         const char *name = key + sizeof checksum - 1;
@@ -253,7 +374,7 @@ static dpq_status open_table(dpqi_file file, dpq_table **out_table, dpq_error *e
     table->file = file;
     dpq_status status = dpqi_container_open(file.data, file.bytes, &table->container, error);
     if (!status) status = read_identity(table, error);
-    if (!status) status = read_tier(table, 0, &table->tier, error);
+    if (!status) status = read_tiers(table, error);
     if (!status) status = read_norms(table, error);
     if (!status) status = read_vocabulary(table, error);
     if (!status) status = check_names(table, error);
@@ -293,7 +414,12 @@ dpq_status dpq_table_open_memory(const void *data, size_t bytes, dpq_table **out
 
 void dpq_table_close(dpq_table *table) {
     if (!table) return;
-    free(table->tier.widened);
+    for (uint32_t t = 0; t < table->tier_count; t++) {
+        free(table->tiers[t].widened);
+        free(table->tiers[t].sums);
+    }
+    free(table->tiers);
+    free(table->tier_rows);
     dpqi_container_close(&table->container);
     dpqi_file_close(&table->file);
     free(table);
@@ -328,16 +454,17 @@ dpq_status dpq_table_describe(const dpq_table *table, dpq_description *out) {
 
 dpq_status dpq_table_describe_tier(const dpq_table *table, uint32_t tier, dpq_tier_description *out) {
     if (!table || !out || tier >= table->tier_count) return DPQ_ERROR_ARGUMENT;
-    const dpqi_decoder *d = &table->tier.decoder;
+    const dpqi_tier *t = &table->tiers[tier];
+    const dpqi_decoder *d = &t->decoder;
     dpq_tier_description description = {.struct_size = sizeof description,
-                                        .rows = table->tier.rows,
-                                        .groups = d->groups,
-                                        .codes = d->codes,
-                                        .width = d->width,
+                                        .rows = t->rows,
+                                        .groups = t->groups,
+                                        .codes = d->adds ? 2 : d->codes,
+                                        .width = d->adds ? d->dimension : d->width,
                                         .row_bytes = d->row_bytes,
-                                        .bits = (uint32_t)d->bits,
-                                        .kind = table->tier.kind,
-                                        .codebook_type = table->tier.codebook_type,
+                                        .bits = d->adds ? 1 : (uint32_t)d->bits,
+                                        .kind = t->kind,
+                                        .codebook_type = t->codebook_type,
                                         .shared = d->codebook_stride == 0};
     return hand_out(out, &description, sizeof description);
 }
@@ -373,5 +500,5 @@ dpq_status dpq_table_section_named(const dpq_table *table, const char *name, dpq
 }
 
 const float *dpq_table_codebook(const dpq_table *table, uint32_t tier) {
-    return table && tier < table->tier_count ? table->tier.decoder.codebook : NULL;
+    return table && tier < table->tier_count ? table->tiers[tier].codewords : NULL;
 }

@@ -2,7 +2,7 @@
 #ifndef DPQI_TABLE_H
 #define DPQI_TABLE_H
 
-#include "core/decoder.h"
+#include "core/dispatch.h"
 #include "runtime/container.h"
 #include "dpq.h"
 #include "runtime/file.h"
@@ -12,8 +12,11 @@ typedef struct dpqi_tier {
     dpq_tier_kind kind;
     dpq_codebook_type codebook_type;
     uint64_t rows;
+    uint64_t groups;        /* as the file says: a binary tier is decoded in groups of four bits */
+    const float *codewords; /* the codebook or basis as float32 */
     dpqi_decoder decoder;
-    float *widened; /* the codebook as float32 where the file has float16; owned */
+    float *widened; /* `codewords` where the file has float16; owned */
+    float *sums;    /* what the decoder of a binary tier reads; owned */
 } dpqi_tier;
 
 struct dpq_table {
@@ -24,7 +27,11 @@ struct dpq_table {
     dpq_metric metric;
     dpq_assignment assignment;
     uint32_t tier_count;
-    dpqi_tier tier; /* version 1 as read here has one */
+    dpqi_tier *tiers;           /* [tier_count] */
+    uint64_t *tier_rows;        /* [tier_count]; owned by the table for `map` */
+    dpqi_tier_map map;          /* where there are several tiers */
+    const uint8_t *norm_codes;  /* one a row, or NULL; a single tier's decoder knows them too */
+    const float *norm_codebook; /* [256], or NULL */
 
     /* NULL without a vocabulary. Offsets are not checked at opening, but where they are used. */
     const uint8_t *word_bytes;
@@ -39,6 +46,32 @@ int dpqi_table_word_range(const dpq_table *table, uint64_t id, const uint8_t **o
 /* Whether ids may be answered: the rule is known, and where it is DPQ_OUTSIDE_ERROR all are inside the table. */
 dpq_status dpqi_table_check_ids(const dpq_table *table, const int64_t *ids, size_t count, dpq_outside outside,
                                 dpq_error *error);
+
+/* Rows that are looked at together where there are several tiers. */
+enum { DPQI_ROW_BLOCK = 256 };
+
+/* Rows of a block by tier: those of tier t are rows[start[t]] up to, not including, rows[start[t + 1]] of the tier, and
+ * stand at the same of `places` in the block. */
+typedef struct dpqi_sorted_rows {
+    uint16_t start[257];
+    uint16_t places[DPQI_ROW_BLOCK];
+    int64_t rows[DPQI_ROW_BLOCK];
+} dpqi_sorted_rows;
+
+/* Sorts rows `ids`[count], or [first, first + count) where ids is NULL; count <= DPQI_ROW_BLOCK, all inside the table.
+ * For tables of several tiers. */
+void dpqi_table_sort(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, uint64_t first,
+                     size_t count, dpqi_sorted_rows *out);
+
+/* Decodes rows `ids`[count], or [first, first + count) where ids is NULL, all inside the table, to out[count][stride].
+ */
+void dpqi_table_decode(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, uint64_t first,
+                       size_t count, float *out, size_t stride);
+
+/* The factor of row `id`: its stored norm, or 1. */
+static inline float dpqi_table_norm(const dpq_table *table, uint64_t id) {
+    return table->norm_codes ? table->norm_codebook[table->norm_codes[id]] : 1.0f;
+}
 
 /* Order of two words by their bytes: below, at or above 0. */
 int dpqi_word_compare(const uint8_t *a, size_t a_bytes, const uint8_t *b, size_t b_bytes);

@@ -34,7 +34,7 @@ static dpq_status verify_checksums(const dpq_table *table, dpq_error *error) {
 /* Codes below their count, spare bits at the end of a row zero. */
 static dpq_status verify_codes(const dpqi_tier *tier, dpq_error *error) {
     const dpqi_decoder *d = &tier->decoder;
-    const size_t spare = d->row_bytes * 8 - d->groups * d->bits;
+    const size_t spare = d->row_bytes * 8 - (size_t)tier->groups * (d->adds ? 1 : d->bits);
     const int every_code_valid = d->codes == (size_t)1 << d->bits;
     if (spare == 0 && every_code_valid) return DPQ_OK;
     const uint32_t mask = (1u << d->bits) - 1;
@@ -71,9 +71,44 @@ static dpq_status verify_codebook(const dpqi_tier *tier, dpq_error *error) {
             }
         }
     }
-    for (size_t i = 0; d->norm_codebook && i < 256; i++)
-        if (!isfinite(d->norm_codebook[i]) || d->norm_codebook[i] < 0)
+    return DPQ_OK;
+}
+
+/* Finite vectors, and finite sums of four of them. */
+static dpq_status verify_basis(const dpqi_tier *tier, dpq_error *error) {
+    const dpqi_decoder *d = &tier->decoder;
+    for (size_t i = 0; i < d->groups * d->codebook_stride; i++)
+        if (!isfinite(d->codebook[i])) return CORRUPT("a value of the basis or the bias is not finite");
+    return DPQ_OK;
+}
+
+static dpq_status verify_norms(const dpq_table *table, dpq_error *error) {
+    for (size_t i = 0; table->norm_codebook && i < 256; i++)
+        if (!isfinite(table->norm_codebook[i]) || table->norm_codebook[i] < 0)
             return CORRUPT("a norm is negative or not finite");
+    return DPQ_OK;
+}
+
+/* Every row in a tier that there is, the counts those of the map, nothing behind the last row. */
+static dpq_status verify_map(const dpq_table *table, dpq_error *error) {
+    const dpqi_tier_map *m = &table->map;
+    if (table->tier_count == 1) return DPQ_OK;
+    uint64_t counts[256] = {0};
+    for (uint64_t r = 0; r < table->rows; r++) {
+        if (r % DPQI_RANK_BLOCK == 0 &&
+            memcmp(counts, m->rank + r / DPQI_RANK_BLOCK * m->tiers, m->tiers * sizeof *counts) != 0)
+            return CORRUPT("tier.rank does not count the rows of each tier before row %llu", (unsigned long long)r);
+        const size_t bit = (size_t)r * m->bits, at = bit / 8;
+        const unsigned window = m->packed[at] | (bit % 8 + m->bits > 8 ? (unsigned)m->packed[at + 1] << 8 : 0);
+        const unsigned tier = window >> bit % 8 & ((1u << m->bits) - 1);
+        if (tier >= m->tiers)
+            return CORRUPT("row %llu is in tier %u of only %zu", (unsigned long long)r, tier, m->tiers);
+        counts[tier]++;
+    }
+    if (memcmp(counts, m->rows, m->tiers * sizeof *counts) != 0)
+        return CORRUPT("tier.map does not give each tier the rows it has");
+    const size_t used = (size_t)table->rows * m->bits % 8;
+    if (used && m->packed[m->packed_bytes - 1] >> used) return CORRUPT("tier.map: bits beyond its last row are set");
     return DPQ_OK;
 }
 
@@ -108,8 +143,13 @@ static dpq_status verify_vocabulary(const dpq_table *table, dpq_error *error) {
 dpq_status dpq_table_verify(const dpq_table *table, dpq_error *error) {
     if (!table) return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "dpq_table_verify: NULL");
     dpq_status status = verify_checksums(table, error);
-    if (!status) status = verify_codebook(&table->tier, error);
-    if (!status) status = verify_codes(&table->tier, error);
+    for (uint32_t t = 0; t < table->tier_count && !status; t++) {
+        const dpqi_tier *tier = &table->tiers[t];
+        status = tier->decoder.adds ? verify_basis(tier, error) : verify_codebook(tier, error);
+        if (!status) status = verify_codes(tier, error);
+    }
+    if (!status) status = verify_norms(table, error);
+    if (!status) status = verify_map(table, error);
     if (!status) status = verify_vocabulary(table, error);
     return status ? status : dpqi_succeed(error);
 }

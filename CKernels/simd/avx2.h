@@ -89,6 +89,11 @@ static inline vf vf_lookup16(const float *table, vi a) {
 }
 static inline void vf_stream(float *p, vf a) { _mm256_stream_ps(p, a); }
 static inline void stream_end(void) { _mm_sfence(); }
+static inline void split_nibbles(uint8_t *to, const uint8_t *from) {
+    const __m128i bytes = _mm_loadl_epi64((const __m128i *)from), lower = _mm_set1_epi8(15);
+    const __m128i low = _mm_and_si128(bytes, lower), high = _mm_and_si128(_mm_srli_epi16(bytes, 4), lower);
+    _mm_storeu_si128((__m128i *)to, _mm_unpacklo_epi8(low, high));
+}
 static inline void copy8(float *to, const float *from) { vf_store(to, vf_load(from)); }
 static inline void copy16(float *to, const float *from) {
     copy8(to, from);

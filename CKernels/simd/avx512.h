@@ -86,5 +86,10 @@ static inline vi vi_shift4(vi a) { return _mm512_srli_epi32(a, 4); }
 static inline vf vf_lookup16(const float *table, vi a) { return _mm512_permutexvar_ps(a, vf_load(table)); }
 static inline void vf_stream(float *p, vf a) { _mm512_stream_ps(p, a); }
 static inline void stream_end(void) { _mm_sfence(); }
+static inline void split_nibbles(uint8_t *to, const uint8_t *from) {
+    const __m128i bytes = _mm_loadl_epi64((const __m128i *)from), lower = _mm_set1_epi8(15);
+    const __m128i low = _mm_and_si128(bytes, lower), high = _mm_and_si128(_mm_srli_epi16(bytes, 4), lower);
+    _mm_storeu_si128((__m128i *)to, _mm_unpacklo_epi8(low, high));
+}
 static inline void copy8(float *to, const float *from) { _mm256_storeu_ps(to, _mm256_loadu_ps(from)); }
 static inline void copy16(float *to, const float *from) { vf_store(to, vf_load(from)); }

@@ -66,5 +66,10 @@ static inline vf vf_lookup16(const float *table, vi a) {
 }
 static inline void vf_stream(float *p, vf a) { vf_store(p, a); }
 static inline void stream_end(void) {}
+static inline void split_nibbles(uint8_t *to, const uint8_t *from) {
+    const uint8x8_t bytes = vld1_u8(from);
+    const uint8x8x2_t nibbles = {{vand_u8(bytes, vdup_n_u8(15)), vshr_n_u8(bytes, 4)}};
+    vst2_u8(to, nibbles);
+}
 static inline void copy8(float *to, const float *from) { memcpy(to, from, 32); }
 static inline void copy16(float *to, const float *from) { memcpy(to, from, 64); }

@@ -62,5 +62,12 @@ static inline vf vf_lookup16(const float *table, vi a) { return table[a & 15]; }
  * stored afterwards. */
 static inline void vf_stream(float *p, vf a) { *p = a; }
 static inline void stream_end(void) {}
+/* The 16 nibbles of 8 bytes, the lower one of each byte first. */
+static inline void split_nibbles(uint8_t *to, const uint8_t *from) {
+    for (size_t i = 0; i < 8; i++) {
+        to[2 * i] = from[i] & 15;
+        to[2 * i + 1] = from[i] >> 4;
+    }
+}
 static inline void copy8(float *to, const float *from) { memcpy(to, from, 32); }
 static inline void copy16(float *to, const float *from) { memcpy(to, from, 64); }

@@ -62,6 +62,13 @@ static dpq_status use(const uint8_t *file, size_t bytes, int *out_opened, char *
 static const layout small[] = {
     {.name = "with words and norms", .rows = 9, .dimension = 10, .groups = 4, .codes = 5, .cosine = 1, .words = 1},
     {.name = "f16, shared, no words", .rows = 6, .dimension = 8, .groups = 4, .codes = 4, .shared = 1, .f16 = 1},
+    {.name = "bits", .rows = 5, .dimension = 3, .tier_count = 1, .tiers = {{.groups = 6, .binary = 1}}},
+    {.name = "three tiers",
+     .rows = 11,
+     .dimension = 4,
+     .cosine = 1,
+     .tier_count = 3,
+     .tiers = {{2, 3}, {.groups = 5, .binary = 1}, {4, 4}}},
 };
 
 static void flip_every_byte(const fixture *f) {
@@ -104,9 +111,9 @@ static const edit edits[] = {
     {"\"format\":\"dpq\",", "", DPQ_ERROR_FORMAT, "format=dpq"},
     {"\"format_version\":\"1\"", "\"format_version\":\"2\"", DPQ_ERROR_VERSION, "version 2"},
     {"\"format_version\":\"1\",", "", DPQ_ERROR_CORRUPT, "format_version"},
-    {"\"tiers\":\"1\"", "\"tiers\":\"2\"", DPQ_ERROR_VERSION, "2 tiers"},
+    {"\"tiers\":\"1\"", "\"tiers\":\"2\"", DPQ_ERROR_CORRUPT, "tier.1.kind"},
     {"\"tiers\":\"1\"", "\"tiers\":\"0\"", DPQ_ERROR_CORRUPT, "tiers"},
-    {"\"concat\"", "\"binary\"", DPQ_ERROR_VERSION, "binary"},
+    {"\"concat\"", "\"binary\"", DPQ_ERROR_CORRUPT, "binary"},
     {"\"concat\"", "\"concrete\"", DPQ_ERROR_CORRUPT, "concrete"},
     {"\"metric\":\"cosine\"", "\"metric\":\"l1\"", DPQ_ERROR_CORRUPT, "l1"},
     {"\"metric\":\"cosine\"", "\"metric\":\"l2\"", DPQ_ERROR_CORRUPT, "norm."},
@@ -138,7 +145,7 @@ static const edit edits[] = {
     {"\"tier.0.codes\":\"5\"", "\"tier.0.codes\":\"6\"", DPQ_ERROR_CORRUPT, "tier.0.codebook"},
     {"\"tier.0.bits\":\"3\"", "\"tier.0.bits\":\"4\"", DPQ_ERROR_CORRUPT, "4 bits"},
     {"\"tier.0.bits\":\"3\"", "\"tier.0.bits\":\"64\"", DPQ_ERROR_CORRUPT, "tier.0.bits"},
-    {"\"tier.0.rows\":\"9\"", "\"tier.0.rows\":\"8\"", DPQ_ERROR_CORRUPT, "tier 0"},
+    {"\"tier.0.rows\":\"9\"", "\"tier.0.rows\":\"8\"", DPQ_ERROR_CORRUPT, "tier.0.codes"},
     {"\"tier.0.rows\":\"9\"", "\"tier.0.rows\":\"9\",\"tier.1.rows\":\"9\"", DPQ_ERROR_CORRUPT, "tier.1.rows"},
     {"\"tier.0.rows\":\"9\"", "\"tier.0.rows\":\"9\",\"tier.0.rank\":\"9\"", DPQ_ERROR_CORRUPT, "tier.0.rank"},
     /* strings */
@@ -217,6 +224,30 @@ static const edit edits[] = {
     {"\"data_offsets\":[0,80]", "\"data_offsets\":[]", DPQ_ERROR_CORRUPT, "data_offsets"},
 };
 
+/* The same for a file of three tiers. */
+static const edit tier_edits[] = {
+    {"\"tiers\":\"3\"", "\"tiers\":\"4\"", DPQ_ERROR_CORRUPT, "tier.3.kind"},
+    {"\"tiers\":\"3\"", "\"tiers\":\"2\"", DPQ_ERROR_CORRUPT, "rows"},
+    {"\"tiers\":\"3\"", "\"tiers\":\"1\"", DPQ_ERROR_CORRUPT, "rows"},
+    {"\"tiers\":\"3\"", "\"tiers\":\"257\"", DPQ_ERROR_CORRUPT, "tiers"},
+    {"\"rows\":\"11\"", "\"rows\":\"12\"", DPQ_ERROR_CORRUPT, "tiers do not hold"},
+    {"\"binary\"", "\"concat\"", DPQ_ERROR_CORRUPT, "tier.1.groups"},
+    {"\"tier.1.groups\":\"5\"", "\"tier.1.groups\":\"6\"", DPQ_ERROR_CORRUPT, "tier.1.basis"},
+    {"\"tier.1.groups\":\"5\"", "\"tier.1.groups\":\"65537\"", DPQ_ERROR_CORRUPT, "tier.1.groups"},
+    {"\"tier.1.codes\":\"2\"", "\"tier.1.codes\":\"3\"", DPQ_ERROR_CORRUPT, "other codes"},
+    {"\"tier.1.bits\":\"1\"", "\"tier.1.bits\":\"2\"", DPQ_ERROR_CORRUPT, "other codes"},
+    {"\"tier.1.basis\":{", "\"tier.1.basin\":{", DPQ_ERROR_CORRUPT, "tier.1.basis"},
+    {"\"tier.1.bias\":{", "\"tier.0.bias\":{", DPQ_ERROR_CORRUPT, "tier.1.bias"},
+    {"\"shape\":[5,4]", "\"shape\":[4,5]", DPQ_ERROR_CORRUPT, "tier.1.basis"},
+    {"\"tier.map\":{", "\"tier.mop\":{", DPQ_ERROR_CORRUPT, "tier.map"},
+    {"\"tier.rank\":{", "\"tier.rink\":{", DPQ_ERROR_CORRUPT, "tier.rank"},
+    {"\"tier.rank\":{\"dtype\":\"U64\",\"shape\":[1,3]", "\"tier.rank\":{\"dtype\":\"U64\",\"shape\":[3,1]",
+     DPQ_ERROR_CORRUPT, "tier.rank"},
+    {"\"tier.2.kind\"", "\"tier.02.kind\"", DPQ_ERROR_CORRUPT, "tier.2.kind"},
+    {"\"tier.2.kind\"", "\"tier.2.kind\":\"concat\",\"tier.02.kind\"", DPQ_ERROR_CORRUPT, "tier.02.kind"},
+    {"\"tier.2.kind\"", "\"tier.3.kind\":\"concat\",\"tier.2.kind\"", DPQ_ERROR_CORRUPT, "tier.3.kind"},
+};
+
 static char *replaced(const char *text, const char *from, const char *to) {
     const char *at = strstr(text, from);
     CHECK(at, "the edit \"%s\" does not apply", from);
@@ -229,11 +260,11 @@ static char *replaced(const char *text, const char *from, const char *to) {
     return out;
 }
 
-static void edit_header(const fixture *f) {
+static void edit_header(const fixture *f, const edit *edits, size_t count) {
     char *header = header_of(f->file);
     size_t header_bytes = strlen(header), bytes;
     const uint8_t *data = f->file + 8 + header_bytes;
-    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+    for (size_t i = 0; i < count; i++) {
         char *text = replaced(header, edits[i].from, edits[i].to), message[252];
         if (!text) continue;
         int opened;
@@ -291,6 +322,25 @@ static void strange_headers(void) {
     free(deep);
 }
 
+/* Maps that lead where they should not: rows come from somewhere inside the file, and verify refuses. */
+static void strange_maps(void) {
+    static const char *const named[] = {"in tier 3", "tier.rank", "tier.rank", "tier.rank", "beyond its last row"};
+    for (int damage = DAMAGE_TIER; damage <= DAMAGE_SPARE; damage++) {
+        const layout l = {.rows = 517,
+                          .dimension = 4,
+                          .damage = damage,
+                          .empty = 2,
+                          .tier_count = 3,
+                          .tiers = {{2, 3}, {.groups = 5, .binary = 1}, {4, 4}}};
+        fixture f = fixture_make(l, 3);
+        int opened;
+        char message[252];
+        CHECK(use(f.file, f.bytes, &opened, message) == DPQ_ERROR_CORRUPT && opened, "damage %d: %s", damage, message);
+        CHECK(strstr(message, named[damage - 1]), "damage %d: %s", damage, message);
+        fixture_free(&f);
+    }
+}
+
 static void strange_lengths(const fixture *f) {
     static const uint64_t lengths[] = {
         0, 1, 2, 7, 100000001, (uint64_t)1 << 32, (uint64_t)1 << 63, UINT64_MAX, UINT64_MAX - 7};
@@ -324,14 +374,18 @@ int main(void) {
         flip_every_byte(&f);
         cut_at_every_byte(&f);
         if (i == 0) {
-            edit_header(&f);
+            edit_header(&f, edits, sizeof edits / sizeof *edits);
             strange_lengths(&f);
+        } else if (i == 3) {
+            edit_header(&f, tier_edits, sizeof tier_edits / sizeof *tier_edits);
         }
         printf("%s: %zu bytes flipped and cut\n", small[i].name, f.bytes);
         fixture_free(&f);
     }
     subject = "headers";
     strange_headers();
+    subject = "maps";
+    strange_maps();
     printf("%zu edits, %d failures\n", sizeof edits / sizeof *edits, failures);
     return failures != 0;
 }

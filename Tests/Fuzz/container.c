@@ -92,8 +92,6 @@ static void use_search(const dpq_table *table, const dpq_description *about, con
 static void use(const dpq_table *table, size_t bytes, uint64_t seed) {
     dpq_description about = {.struct_size = sizeof about};
     expect(dpq_table_describe(table, &about) == DPQ_OK && about.file_bytes == bytes && about.header_bytes <= bytes);
-    dpq_tier_description tier = {.struct_size = sizeof tier};
-    expect(dpq_table_describe_tier(table, 0, &tier) == DPQ_OK);
     dpq_table_metadata(table, "recipe");
     for (size_t i = 0; i < dpq_table_section_count(table); i++) {
         dpq_section section = {.struct_size = sizeof section};
@@ -101,9 +99,16 @@ static void use(const dpq_table *table, size_t bytes, uint64_t seed) {
         expect(dpq_table_section_named(table, section.name, &section) == DPQ_OK);
     }
     /* Every codeword can be read. */
-    const float *codebook = dpq_table_codebook(table, 0);
     volatile float sum = 0;
-    for (uint64_t i = 0; i < (tier.shared ? 1 : tier.groups) * tier.codes * tier.width; i++) sum += codebook[i];
+    for (uint32_t t = 0; t < about.tiers; t++) {
+        dpq_tier_description tier = {.struct_size = sizeof tier};
+        expect(dpq_table_describe_tier(table, t, &tier) == DPQ_OK);
+        const float *codebook = dpq_table_codebook(table, t);
+        const uint64_t codewords = tier.kind == DPQ_TIER_BINARY ? tier.groups
+                                   : tier.shared                ? tier.codes
+                                                                : tier.groups * tier.codes;
+        for (uint64_t i = 0; i < codewords * tier.width; i++) sum += codebook[i];
+    }
 
     dpq_error error;
     is_error(dpq_table_verify(table, &error), &error);

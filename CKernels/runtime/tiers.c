@@ -1,0 +1,46 @@
+#include <string.h>
+
+#include "runtime/table.h"
+
+void dpqi_table_sort(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, uint64_t first,
+                     size_t count, dpqi_sorted_rows *out) {
+    uint8_t tier[DPQI_ROW_BLOCK];
+    int64_t row[DPQI_ROW_BLOCK];
+    uint16_t next[256];
+    kernels->locate(&table->map, ids, first, count, tier, row);
+    memset(out->start, 0, (table->tier_count + 1) * sizeof *out->start);
+    for (size_t i = 0; i < count; i++) out->start[tier[i] + 1]++;
+    for (uint32_t t = 0; t < table->tier_count; t++) {
+        next[t] = out->start[t];
+        out->start[t + 1] = (uint16_t)(out->start[t + 1] + out->start[t]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const uint16_t at = next[tier[i]]++;
+        out->rows[at] = row[i];
+        out->places[at] = (uint16_t)i;
+    }
+}
+
+void dpqi_table_decode(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, uint64_t first,
+                       size_t count, float *out, size_t stride) {
+    if (table->tier_count == 1) {
+        kernels->decode_rows(&table->tiers[0].decoder, ids, first, count, NULL, out, stride);
+        return;
+    }
+    dpqi_sorted_rows sorted;
+    for (size_t start = 0; start < count; start += DPQI_ROW_BLOCK) {
+        const size_t block = count - start < DPQI_ROW_BLOCK ? count - start : DPQI_ROW_BLOCK;
+        float *target = out + start * stride;
+        dpqi_table_sort(table, kernels, ids ? ids + start : NULL, first + start, block, &sorted);
+        for (uint32_t t = 0; t < table->tier_count; t++) {
+            const size_t begin = sorted.start[t], rows = sorted.start[t + 1] - begin;
+            if (rows)
+                kernels->decode_rows(&table->tiers[t].decoder, sorted.rows + begin, 0, rows, sorted.places + begin,
+                                     target, stride);
+        }
+        for (size_t i = 0; table->norm_codes && i < block; i++) {
+            const float norm = dpqi_table_norm(table, ids ? (uint64_t)ids[start + i] : first + start + i);
+            for (size_t c = 0; c < table->dimension; c++) target[i * stride + c] *= norm;
+        }
+    }
+}
