@@ -49,6 +49,20 @@ public final class Matrix: @unchecked Sendable {
     get { _overrideLifetime(MutableSpan(_unsafeStart: pointer, count: count), borrowing: self) }
   }
 
+  /// The first `count` rows.
+  @_lifetime(borrow self)
+  package func values(first count: Int) -> Span<Float> {
+    precondition(count >= 0 && count <= rows)
+    return _overrideLifetime(Span(_unsafeStart: UnsafePointer(pointer), count: count * columns), borrowing: self)
+  }
+
+  /// The first `count` rows, to be written; nobody else may read or write them meanwhile.
+  @_lifetime(borrow self)
+  package func mutableValues(first count: Int) -> MutableSpan<Float> {
+    precondition(count >= 0 && count <= rows)
+    return _overrideLifetime(MutableSpan(_unsafeStart: pointer, count: count * columns), borrowing: self)
+  }
+
   /// The value in `row` and `column`.
   public subscript(row: Int, column: Int) -> Float {
     get {

@@ -43,14 +43,13 @@ package struct SparseMatrix {
     return result
   }
 
-  /// Sets `output`, `[rows × width]`, to this matrix times `table`, `[columns × width]`.
-  ///
-  /// - Throws: `invalidArgument` for a column that `table` has no row for.
+  /// Sets the first rows of `output`, `[rows × width]`, to this matrix times the first rows of `table`,
+  /// `[columns × width]`.
   package func multiply(_ table: Matrix, into output: Matrix, threads: Int) throws(DPQError) {
-    precondition(output.rows == rows && output.columns == table.columns)
+    precondition(output.rows >= rows && output.columns == table.columns && table.rows >= columns)
     try DPQError.check(
       dpq_combine_rows(
-        table.pointer, table.rows, table.columns, offsets, ids, weights, rows, Int32(clamping: threads), output.pointer)
+        table.pointer, columns, table.columns, offsets, ids, weights, rows, Int32(clamping: threads), output.pointer)
     )
   }
 }

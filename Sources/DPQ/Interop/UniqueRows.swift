@@ -1,22 +1,22 @@
 /// The rows a batch uses, ascending and each once, and where each id of the batch stands among them.
-struct UniqueRows {
+package struct UniqueRows {
   /// The rows, ascending.
-  private(set) var ids: [Int32] = []
+  package private(set) var ids: [Int32] = []
   /// For each id of the batch its index in ``ids``.
-  private(set) var places: [Int32] = []
+  package private(set) var places: [Int32] = []
 
   /// One bit a row, all zero between batches, and the number of bits set before each word.
   private var bits: [UInt64]
   private var before: [Int32]
 
   /// For a table of `rows` rows. Memory: 3/16 of a byte a row.
-  init(rows: Int) {
+  package init(rows: Int) {
     bits = [UInt64](repeating: 0, count: (rows + 63) / 64)
     before = [Int32](repeating: 0, count: bits.count)
   }
 
   /// Takes the ids of a batch, all of them rows of the table. Complexity: O(batch + rows / 64).
-  mutating func load(_ batch: Span<Int32>) {
+  package mutating func load(_ batch: Span<Int32>) {
     ids.removeAll(keepingCapacity: true)
     places.removeAll(keepingCapacity: true)
     places.reserveCapacity(batch.count)

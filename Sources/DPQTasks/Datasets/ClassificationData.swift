@@ -89,6 +89,19 @@ public struct ClassificationData: Sendable {
     name = files.map { String($0.split(separator: "/").last ?? "-") }.joined(separator: ", ")
   }
 
+  /// Makes data of texts whose words are numbers already.
+  init(
+    train: LabelledTexts, dev: LabelledTexts, test: LabelledTexts, vocabulary: Vocabulary, classes: [String],
+    name: String
+  ) {
+    self.train = train
+    self.dev = dev
+    self.test = test
+    self.vocabulary = vocabulary
+    self.classes = classes
+    self.name = name
+  }
+
   /// Reads texts whose words and labels are all news.
   private static func read(
     _ path: String, _ format: TextFormat?, words: inout WordTable, labels: inout WordTable

@@ -7,7 +7,7 @@ import DPQ
 public final class BatchNorm: Layer {
   /// Scale and shift, `[1 × columns]` each.
   public let parameters: [Parameter]
-  /// Running mean and variance, `[1 × columns]` each.
+  /// Running mean and variance, `[1 × columns]` each, and the share of them that batches have made up so far.
   public let buffers: [(name: String, value: Matrix)]
   /// Share of the running statistics that stays at each batch.
   public let momentum: Float
@@ -36,7 +36,10 @@ public final class BatchNorm: Layer {
       variance[0, column] = 1
     }
     self.parameters = [scale, shift]
-    self.buffers = [("\(name).mean", mean), ("\(name).variance", variance)]
+    self.buffers = [
+      ("\(name).mean", mean), ("\(name).variance", variance),
+      ("\(name).running_share", try Matrix(rows: 1, columns: 1)),
+    ]
     self.momentum = momentum
     self.epsilon = epsilon
     factors = [Float](repeating: 1, count: columns)
@@ -53,9 +56,13 @@ public final class BatchNorm: Layer {
     let (mean, variance) = (buffers[0].value, buffers[1].value)
     if training {
       measure(input)
+      // Their start has no weight: they are averages of batches from the first one on.
+      let made = buffers[2].value
+      made[0, 0] += (1 - momentum) * (1 - made[0, 0])
+      let share = (1 - momentum) / made[0, 0]
       for c in 0..<columns {
-        mean[0, c] = momentum * mean[0, c] + (1 - momentum) * sums[c]
-        variance[0, c] = momentum * variance[0, c] + (1 - momentum) * products[c]
+        mean[0, c] += share * (sums[c] - mean[0, c])
+        variance[0, c] += share * (products[c] - variance[0, c])
       }
     } else {
       for c in 0..<columns {

@@ -10,6 +10,8 @@ public struct EmbeddingOptions: Sendable {
   public var codes = 8
   /// Whether one codebook serves all groups.
   public var isShared = false
+  /// Rank of a low-rank table; the one that takes the bytes of the groups and codes where `nil`.
+  public var rank: Int?
   /// Tables start in [−scale, scale), the queries of DPQ too; that of the model where `nil`.
   public var scale: Float?
   /// Keys and values of DPQ start in [−keyScale, keyScale); as ``scale`` where `nil`.
@@ -31,7 +33,7 @@ public struct EmbeddingOptions: Sendable {
   public init(_ kind: EmbeddingKind) { self.kind = kind }
 
   /// Whether rows have codes.
-  public var hasCodes: Bool { kind != .full }
+  public var hasCodes: Bool { kind.hasCodes }
 
   /// The code layout for rows of `dimension` values, where rows are coded.
   ///
@@ -52,7 +54,16 @@ public struct EmbeddingOptions: Sendable {
     switch kind {
     case .sx: variant = .sx
     case .vq: variant = .vq
-    default:
+    case .scalar8, .scalar6, .scalar4:
+      return try ScalarEmbedding(
+        rows: rows, dimension: dimension, bits: kind.scalarBits!, scale: self.scale ?? scale, seed: seed,
+        threads: threads)
+    case .lowRank:
+      var rank = rank
+      if rank == nil { rank = try defaultRank(rows: rows, dimension: dimension) }
+      return try LowRankEmbedding(
+        rows: rows, dimension: dimension, rank: rank!, scale: self.scale ?? scale, seed: seed, threads: threads)
+    case .full, .pq, .dpqTable:
       return try FullEmbedding(
         rows: rows, dimension: dimension, scale: self.scale ?? scale, seed: seed, threads: threads)
     }
@@ -73,6 +84,13 @@ public struct EmbeddingOptions: Sendable {
     return layer
   }
 
+  /// The rank whose factors take the bytes that the codes and codebooks asked for would take.
+  private func defaultRank(rows: Int, dimension: Int) throws(DPQError) -> Int {
+    let layout = try CodeLayout(dimension: dimension, groups: groups, codes: codes, isShared: isShared)
+    return LowRankEmbedding.rank(
+      rows: rows, dimension: dimension, bytes: rows * layout.rowBytes + 4 * layout.codebookCount)
+  }
+
   private static let queryStream: UInt64 = 1 << 52
 
   /// What decides the result, in a few words.
@@ -82,6 +100,7 @@ public struct EmbeddingOptions: Sendable {
       parts.append("\(groups) x \(codes)")
       if isShared { parts.append("shared") }
     }
+    if kind == .lowRank { parts.append(rank.map { "rank \($0)" } ?? "as \(groups) x \(codes)") }
     if let scale { parts.append("scale \(scale)") }
     guard kind == .sx || kind == .vq else { return parts.joined(separator: " ") }
     if let keyScale { parts.append("key scale \(keyScale)") }

@@ -50,8 +50,9 @@ package struct LanguageModelTask {
     let start = Runtime.clock
     var valid = trainer.bestEpoch.map { trainer.history[$0].valid } ?? .nan
     var compressed = try layer.export(vocabulary: data.vocabulary, recipe: recipe)
-    if compressed == nil, let full = layer as? FullEmbedding, embedding.hasCodes {
-      compressed = try codes(of: full, vocabulary: data.vocabulary)
+    if embedding.kind.isCompressedLater {
+      compressed = try embedding.compress(
+        layer, vocabulary: data.vocabulary, seed: options.model.seed, threads: threads)
     }
     // A layer without codes of its own is tested as what it is compressed to.
     let isCompressedLater = compressed != nil && layer is FullEmbedding
@@ -100,19 +101,6 @@ package struct LanguageModelTask {
       try TextFile.write(chart(trainer.history).svg, to: Self.path(.curve, in: folder), replacing: true)
     }
     return report
-  }
-
-  private func codes(of layer: FullEmbedding, vocabulary: Vocabulary) throws(DPQError) -> CompressedModel {
-    let trained = layer.table.value
-    let table = try EmbeddingTable(
-      rows: layer.rows, dimension: layer.dimension, values: trained.values, vocabulary: vocabulary)
-    var compression = CompressionOptions()
-    compression.groups = embedding.groups
-    compression.codes = embedding.codes
-    compression.isShared = embedding.isShared
-    compression.seed = options.model.seed
-    compression.threads = options.model.threads
-    return try Compressor(compression).compress(table).model
   }
 
   private var recipe: String {

@@ -16,6 +16,11 @@ struct EmbeddingArguments: ParsableArguments {
   var shared = false
   @Option(
     parsing: .unconditional,
+    help: ArgumentHelp(
+      "Rank of a low-rank table; by default it takes the bytes of the groups and codes.", valueName: "n"))
+  var rank: Int?
+  @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("The table, or the queries of sx and vq, start in [-x, x).", valueName: "x"))
   var queryScale: Float?
   @Option(
@@ -49,6 +54,7 @@ struct EmbeddingArguments: ParsableArguments {
       throw ValidationError("--key-averages takes a number from 0 on, below 1")
     }
     if let restartUnused, restartUnused < 1 { throw ValidationError("--restart-unused takes a whole number from 1 on") }
+    if let rank, rank < 1 { throw ValidationError("--rank takes a whole number from 1 on") }
     if let codes, !(2...65_536).contains(codes) { throw ValidationError("--codes takes 2 to 65536") }
   }
 
@@ -58,6 +64,7 @@ struct EmbeddingArguments: ParsableArguments {
     if let groups { options.groups = groups }
     if let codes { options.codes = codes }
     options.isShared = shared
+    options.rank = rank
     options.scale = queryScale
     options.keyScale = keyScale
     options.temperature = temperature

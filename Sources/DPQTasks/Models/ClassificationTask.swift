@@ -1,0 +1,182 @@
+import DPQ
+
+/// A text classifier trained from texts to report: training, compression, export, and the export tested again.
+package struct ClassificationTask {
+  /// How the model is trained.
+  package var options: ClassifierTrainer.Options
+  /// What its embedding is.
+  package var embedding: EmbeddingOptions
+  /// Values of a row.
+  package var dimension = 300
+  /// Folder for everything that is written; nothing is where `nil`.
+  package var folder: String?
+  /// Whether to go on from the checkpoint in ``folder``.
+  package var isResumed = false
+
+  /// Values of the embedding start in [−scale, scale) where nothing else is asked for.
+  private static let initialScale: Float = 0.05
+
+  /// Makes a task.
+  package init(options: ClassifierTrainer.Options, embedding: EmbeddingOptions) {
+    self.options = options
+    self.embedding = embedding
+  }
+
+  /// Files in the folder.
+  package enum File: String {
+    case checkpoint = "checkpoint.safetensors"
+    case model = "model.safetensors"
+    case embedding = "embedding.dpq"
+    case report = "report.json"
+    case loss = "loss.svg"
+    case accuracy = "accuracy.svg"
+    case codeUse = "code-use.svg"
+    case codeChanges = "code-changes.svg"
+  }
+
+  /// Path of a file in the folder.
+  package static func path(_ file: File, in folder: String) -> String {
+    folder.hasSuffix("/") ? folder + file.rawValue : "\(folder)/\(file.rawValue)"
+  }
+
+  /// Trains, writes and reports.
+  ///
+  /// - Throws: `cancelled` where `progress` returns `false`; what training and writing throw; `corruptFile` where the
+  ///   exported embedding does not give the results that training ended with.
+  package func run(
+    _ data: ClassificationData, progress: (ClassifierTrainer.Progress) -> Bool
+  ) throws(DPQError) -> TaskReport {
+    if let folder { try OutputFolder.create(folder) }
+    let layer = try embedding.makeLayer(
+      rows: data.vocabulary.count, dimension: dimension, scale: Self.initialScale, seed: options.seed,
+      threads: options.threads)
+    let trainer = try ClassifierTrainer(
+      data: data, embedding: layer, description: embedding.summary, options: options)
+    try trainer.train(checkpoint: folder.map { Self.path(.checkpoint, in: $0) }, resume: isResumed, progress: progress)
+
+    let start = Runtime.clock
+    let model = trainer.model
+    let best = trainer.bestEvaluation
+    var valid = best?.devAccuracy ?? .nan
+    var test = try model.evaluate(data.test)
+    var compressed = try layer.export(vocabulary: data.vocabulary, recipe: recipe)
+    if embedding.kind.isCompressedLater {
+      compressed = try embedding.compress(
+        layer, vocabulary: data.vocabulary, seed: options.seed, threads: options.threads)
+    }
+    var exported: Double?
+    var use: [[Int]]?
+    if let compressed {
+      let table = try stored(compressed)
+      model.embedding = try TableEmbedding(table, threads: options.threads)
+      use = try table.codeUse()
+      let again = try model.evaluate(data.test)
+      exported = again.accuracy
+      if embedding.kind.isCompressedLater {
+        valid = try model.evaluate(data.dev).accuracy
+        test = again
+      } else if again != test {
+        throw DPQError(
+          .corruptFile,
+          "the exported table gives an accuracy of \(again.accuracy) and a loss of \(again.loss) on the test texts, "
+            + "where training ended with \(test.accuracy) and \(test.loss)")
+      }
+    }
+
+    let plan = compressed?.plan
+    var report = TaskReport(
+      task: "classify", data: data.name, embedding: embedding.kind.rawValue, metric: "accuracy", valid: valid,
+      test: test.accuracy, ratio: plan?.ratio ?? layer.storedRatio, paperRatio: plan?.paperRatio ?? layer.storedRatio,
+      embeddingBytes: plan.map { $0.fileBytes - $0.vocabularyBytes } ?? layer.storedBytes,
+      tableBytes: 4 * layer.rows * layer.dimension, seconds: trainer.seconds + Runtime.clock - start,
+      tokensPerSecond: trainer.tokensPerSecond, seed: options.seed)
+    if let layout = try embedding.layout(dimension: dimension) {
+      report.groups = layout.groups
+      report.codes = layout.codes
+      report.isShared = layout.isShared
+    }
+    report.details = details(data, trainer, testLoss: test.loss, exported: exported)
+    if let folder {
+      let table = compressed == nil ? layer.parameters.map { ($0.name, $0.value) } + layer.buffers : []
+      try Checkpoint(
+        metadata: [("task", "classify"), ("embedding", embedding.summary)], tensors: model.headTensors + table
+      ).write(to: Self.path(.model, in: folder))
+      try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
+      try draw(trainer.history, codes: use, to: folder)
+    }
+    return report
+  }
+
+  /// The model as a file: in the folder, or one that is gone when it is closed.
+  private func stored(_ model: CompressedModel) throws(DPQError) -> CompressedTable {
+    guard let folder else { return try model.openTemporarily() }
+    let path = Self.path(.embedding, in: folder)
+    try model.write(to: path, replacing: true)
+    return try CompressedTable(path: path)
+  }
+
+  private var recipe: String {
+    let members: [(String, JSON)] = [
+      ("task", .string("classify")), ("embedding", .string(embedding.summary)),
+      ("settings", .string(options.fingerprint)),
+    ]
+    return JSON.object(members).text
+  }
+
+  private func details(
+    _ data: ClassificationData, _ trainer: ClassifierTrainer, testLoss: Double, exported: Double?
+  ) -> [(String, JSON)] {
+    let history = trainer.history
+    return [
+      ("test_exported", exported.map { .double($0) } ?? .null), ("test_loss", .double(testLoss)),
+      ("settings", .string(embedding.summary)), ("vocabulary", .integer(data.vocabulary.count)),
+      ("classes", .integer(data.classes.count)), ("dimension", .integer(dimension)),
+      (
+        "texts",
+        .object([
+          ("train", .integer(data.train.count)), ("dev", .integer(data.dev.count)), ("test", .integer(data.test.count)),
+        ])
+      ),
+      ("steps", .integer(options.steps)), ("best_step", trainer.bestEvaluation.map { .integer($0.step) } ?? .null),
+      ("batch", .integer(options.batch)), ("learning_rate", .float(options.rate)),
+      ("evaluated_steps", .array(history.map { .integer($0.step) })),
+      ("train_losses", .array(history.map { .double($0.trainLoss) })),
+      ("dev_losses", .array(history.map { .double($0.devLoss) })),
+      ("dev_accuracies", .array(history.map { .double($0.devAccuracy) })),
+      ("changed_codes", .array(history.map { .double($0.changedCodes) })),
+      ("threads", .integer(Runtime.threadCount(options.threads))), ("isa", .string(Runtime.instructionSet)),
+    ]
+  }
+
+  private func draw(
+    _ history: [ClassifierTrainer.Evaluation], codes: [[Int]]?, to folder: String
+  ) throws(DPQError) {
+    func points(_ value: (ClassifierTrainer.Evaluation) -> Double) -> [(x: Double, y: Double)] {
+      history.map { (x: Double($0.step), y: value($0)) }
+    }
+    func write(_ file: File, _ chart: LineChart) throws(DPQError) {
+      try TextFile.write(chart.svg, to: Self.path(file, in: folder), replacing: true)
+    }
+    let best = history.max { ($0.devAccuracy, -$0.devLoss) < ($1.devAccuracy, -$1.devLoss) }
+    let mark = best.map { (x: Double($0.step), name: "best on dev") }
+    var chart = LineChart(
+      title: "Text classification, \(embedding.summary)", xLabel: "step", yLabel: "cross-entropy, nats",
+      series: [
+        .init("train", points(\.trainLoss), hasDots: true), .init("dev", points(\.devLoss), hasDots: true),
+      ])
+    chart.mark = mark
+    try write(.loss, chart)
+    chart.yLabel = "accuracy, %"
+    chart.series = [.init("dev", points { 100 * $0.devAccuracy }, hasDots: true)]
+    try write(.accuracy, chart)
+    if history.contains(where: { $0.changedCodes.isFinite }) {
+      chart.title = "Codes that changed since the evaluation before"
+      chart.yLabel = "share of all codes, %"
+      chart.series = [.init("changed", points { 100 * $0.changedCodes }, hasDots: true)]
+      try write(.codeChanges, chart)
+    }
+    if let codes {
+      try TextFile.write(CodeUse.heatMap(codes).svg, to: Self.path(.codeUse, in: folder), replacing: true)
+    }
+  }
+}

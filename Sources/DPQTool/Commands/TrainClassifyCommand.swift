@@ -1,0 +1,174 @@
+import ArgumentParser
+import DPQ
+import DPQTasks
+
+/// `dpq train classify`.
+struct TrainClassifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "classify",
+    abstract: "Train a text classifier (AG News, IMDB, SST, or label<TAB>text).",
+    discussion: """
+      The model is that of the DPQ paper: the mean of the word embeddings, batch normalisation, ReLU, a dense layer, \
+      batch normalisation, ReLU, a dense layer to the classes; Adam moves only the rows a batch uses. Every so many \
+      steps it is evaluated on the dev texts, and the weights of the best step are tested. Without --dev a tenth of \
+      the training texts, drawn by the seed, takes their place.
+
+      Words are lower-cased runs of letters and digits, with apostrophes inside. Row 0 is padding, row 1 every word \
+      that is not in the vocabulary.
+      """)
+
+  @Option(help: ArgumentHelp("Texts to train on; may be gzip or zstd compressed.", valueName: "file"))
+  var train: String
+  @Option(help: ArgumentHelp("Texts to choose the best step by.", valueName: "file"))
+  var dev: String?
+  @Option(help: ArgumentHelp("Texts to test on.", valueName: "file"))
+  var test: String
+  @OptionGroup(title: "Text") var text: TextArguments
+  @OptionGroup(title: "Embedding") var embedding: EmbeddingArguments
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Values of a row.", valueName: "n"))
+  var dimension = 300
+  @Option(parsing: .unconditional, help: ArgumentHelp("Width of the dense layer.", valueName: "n"))
+  var hidden = ClassifierTrainer.Options().hidden
+  @Option(parsing: .unconditional, help: ArgumentHelp("Batches to train on.", valueName: "n"))
+  var steps: Int?
+  @Option(parsing: .unconditional, help: ArgumentHelp("Passes over the texts, in place of --steps.", valueName: "n"))
+  var epochs: Int?
+  @Option(parsing: .unconditional, help: ArgumentHelp("Texts of a batch.", valueName: "n"))
+  var batch = ClassifierTrainer.Options().batch
+  @Option(parsing: .unconditional, help: ArgumentHelp("Step size of Adam.", valueName: "x"))
+  var learningRate = ClassifierTrainer.Options().rate
+  @Option(parsing: .unconditional, help: ArgumentHelp("Batches between evaluations on the dev texts.", valueName: "n"))
+  var evaluateEvery = ClassifierTrainer.Options().evaluationInterval
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of every random choice.", valueName: "n"))
+  var seed: UInt64 = 1
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("Folder for checkpoint, model, embedding, report and pictures.", valueName: "folder"),
+    completion: .directory)
+  var output: String?
+  @Flag(help: "Go on from the checkpoint in the output folder, if there is one.")
+  var resume = false
+  @Flag(help: "Start anew where the output folder holds a run.")
+  var force = false
+  @OptionGroup var threading: ThreadArguments
+  @OptionGroup var report: ReportArguments
+
+  func validate() throws {
+    let whole: [(String, Int?)] = [
+      ("--dimension", dimension), ("--hidden", hidden), ("--steps", steps), ("--epochs", epochs), ("--batch", batch),
+      ("--evaluate-every", evaluateEvery),
+    ]
+    for (name, value) in whole {
+      if let value, !(1...10_000_000).contains(value) { throw ValidationError("\(name) takes 1 to 10000000") }
+    }
+    if steps != nil, epochs != nil { throw ValidationError("Choose one of --steps and --epochs") }
+    guard learningRate.isFinite, learningRate > 0 else {
+      throw ValidationError("--learning-rate takes a number above 0")
+    }
+    if output == nil, resume { throw ValidationError("--resume needs the --output of the run") }
+    if resume, force { throw ValidationError("Choose one of --resume and --force") }
+  }
+
+  func run() throws {
+    if let output, !resume, !force {
+      for file in [ClassificationTask.File.checkpoint, .report] {
+        let path = ClassificationTask.path(file, in: output)
+        guard OutputFile.size(of: path) == 0 else {
+          throw DPQError(
+            .cannotCreateOutput, "is there from an earlier run: --resume goes on with it, --force starts anew",
+            .init(file: path))
+        }
+      }
+    }
+    var bar = ProgressBar(quiet: report.quiet)
+    bar.update("read", fraction: 0)
+    let data = try ClassificationData(dataOptions)
+    var task = ClassificationTask(options: options(for: data), embedding: embeddingOptions)
+    task.dimension = dimension
+    task.folder = output
+    task.isResumed = resume
+    let result = try task.run(data) { progress in
+      if let evaluation = progress.finished, !report.quiet {
+        bar.clear()
+        StandardError.line(line(evaluation, progress))
+      } else {
+        bar.update(
+          "step \(progress.step)/\(progress.steps)", fraction: Double(progress.step) / Double(progress.steps),
+          details: "loss \(Format.fixed(progress.loss, 4))  \(Format.grouped(Int(progress.tokensPerSecond))) words/s")
+      }
+      return true
+    }
+    _ = consume bar
+    try report.print(result.json, summary(result))
+  }
+
+  /// The embedding asked for; 50 groups of 32 codes where nothing is said.
+  private var embeddingOptions: EmbeddingOptions {
+    var options = embedding.options
+    if embedding.groups == nil { options.groups = 50 }
+    if embedding.codes == nil { options.codes = 32 }
+    return options
+  }
+
+  private var dataOptions: ClassificationData.Options {
+    var options = ClassificationData.Options()
+    options.train = train
+    options.dev = dev
+    options.test = test
+    options.format = text.textFormat
+    if let size = text.vocabularySize { options.vocabularySize = size }
+    options.minimumCount = text.minCount
+    options.seed = seed
+    return options
+  }
+
+  private func options(for data: ClassificationData) -> ClassifierTrainer.Options {
+    var options = ClassifierTrainer.Options()
+    if let steps { options.steps = steps }
+    if let epochs { options.steps = (epochs * data.train.count + batch - 1) / batch }
+    options.batch = batch
+    options.rate = learningRate
+    options.evaluationInterval = evaluateEvery
+    options.hidden = hidden
+    options.seed = seed
+    options.threads = threading.threads
+    return options
+  }
+
+  private func line(_ evaluation: ClassifierTrainer.Evaluation, _ progress: ClassifierTrainer.Progress) -> String {
+    "step \(evaluation.step)/\(progress.steps)  loss \(Format.fixed(evaluation.trainLoss, 4))  "
+      + "dev \(Format.fixed(100 * evaluation.devAccuracy, 2)) %  \(Format.fixed(evaluation.devLoss, 4))  "
+      + (evaluation.changedCodes.isFinite
+        ? "codes changed \(Format.fixed(100 * evaluation.changedCodes, 1)) %  " : "")
+      + "\(Format.grouped(Int(progress.tokensPerSecond))) words/s"
+      + (progress.secondsLeft > 0 ? "  \(Format.clock(progress.secondsLeft)) left" : "")
+  }
+
+  private func summary(_ result: TaskReport) -> String {
+    var embedding = result.embedding
+    if let groups = result.groups, let codes = result.codes {
+      embedding += ", \(groups) groups x \(codes) codes" + (result.isShared ? ", one shared codebook" : "")
+    }
+    var pairs = [
+      ("data", result.data), ("embedding", embedding),
+      (
+        "accuracy",
+        "test \(Format.fixed(100 * (result.test ?? .nan), 2)) %, dev \(Format.fixed(100 * result.valid, 2)) %"
+      ),
+      (
+        "size",
+        "\(ByteSize.text(result.embeddingBytes)) of \(ByteSize.text(result.tableBytes)), ratio "
+          + "\(Format.fixed(result.ratio, 1)) (as papers count: \(Format.fixed(result.paperRatio, 1)))"
+      ),
+      (
+        "time",
+        "\(Format.seconds(result.seconds)), \(Format.grouped(Int(result.tokensPerSecond))) words/s, "
+          + "\(Runtime.threadCount(threading.threads)) threads, \(Runtime.instructionSet)"
+      ),
+    ]
+    if let output { pairs.append(("written", output)) }
+    return Format.pairs(pairs)
+  }
+}
