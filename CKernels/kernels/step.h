@@ -124,10 +124,10 @@ static void DPQI_NAME(argmax)(const float *responses, size_t codes, const float 
     }
 }
 
-/* e^x for x <= 0 to 2 ULP; 0 below -87. 2^n * e^f with f in [-ln 2 / 2, ln 2 / 2], e^f by its Taylor series. */
+/* e^x for x <= 0 to 2 ULP; 0 below -87; NaN for NaN. 2^n * e^f with f in [-ln 2 / 2, ln 2 / 2], e^f by its Taylor series. */
 static inline vf exponential(vf x) {
     const vm vanishes = vf_gt(vf_set1(-87.0f), x);
-    x = vf_max(x, vf_set1(-87.0f));
+    x = vf_max(vf_set1(-87.0f), x);
     const vf n = vf_round(vf_mul(x, vf_set1(1.44269504f)));
     /* ln 2 in two parts, the first short enough that its product with n is exact. */
     vf f = vf_fma(n, vf_set1(-0.693359375f), x);

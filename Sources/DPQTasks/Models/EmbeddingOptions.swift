@@ -95,8 +95,14 @@ public struct EmbeddingOptions: Sendable {
 
   /// What decides the result, in a few words.
   public var summary: String {
-    var parts = [kind.rawValue]
-    if hasCodes {
+    kind.isCompressedLater
+      ? "\(kind.rawValue) \(groups) x \(codes)\(isShared ? " shared" : "") of \(trainedSummary)" : trainedSummary
+  }
+
+  /// What decides the layer that is trained, in a few words: a full table where it is compressed later.
+  public var trainedSummary: String {
+    var parts = [kind.isCompressedLater ? EmbeddingKind.full.rawValue : kind.rawValue]
+    if hasCodes && !kind.isCompressedLater {
       parts.append("\(groups) x \(codes)")
       if isShared { parts.append("shared") }
     }

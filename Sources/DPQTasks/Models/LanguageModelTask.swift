@@ -42,44 +42,40 @@ package struct LanguageModelTask {
     let layer = try embedding.makeLayer(
       rows: rows, dimension: dimension, scale: options.model.scale, seed: options.model.seed, threads: threads)
     let trainer = try LanguageModelTrainer(
-      data: data, embedding: layer, description: embedding.summary, options: options)
+      data: data, embedding: layer, description: embedding.trainedSummary, options: options)
     if let folder { try OutputFolder.create(folder) }
     let checkpoint = folder.map { Self.path(.checkpoint, in: $0) }
     try trainer.train(checkpoint: checkpoint, resume: isResumed, progress: progress)
 
     let start = Runtime.clock
     var valid = trainer.bestEpoch.map { trainer.history[$0].valid } ?? .nan
-    var compressed = try layer.export(vocabulary: data.vocabulary, recipe: recipe)
-    if embedding.kind.isCompressedLater {
-      compressed = try embedding.compress(
-        layer, vocabulary: data.vocabulary, seed: options.model.seed, threads: threads)
-    }
-    // A layer without codes of its own is tested as what it is compressed to.
-    let isCompressedLater = compressed != nil && layer is FullEmbedding
+    let isCompressedLater = embedding.kind.isCompressedLater
+    let compressed =
+      isCompressedLater
+      ? try embedding.compress(layer, vocabulary: data.vocabulary, seed: options.model.seed, threads: threads)
+      : try layer.export(vocabulary: data.vocabulary, recipe: recipe)
     var test = isCompressedLater ? .nan : try trainer.perplexity(data.test)
+    if let folder { try trainer.writeModel(to: Self.path(.model, in: folder)) }
     var exported: Double?
-    if let folder {
-      try trainer.writeModel(to: Self.path(.model, in: folder))
-      let path = Self.path(.embedding, in: folder)
-      if let compressed {
-        try compressed.write(to: path, replacing: true)
-        trainer.model.embedding = try FullEmbedding(table: CompressedTable(path: path).decoded(), threads: threads)
-        exported = try trainer.perplexity(data.test)
-        if isCompressedLater {
-          valid = try trainer.perplexity(data.valid)
-          test = exported!
-        }
-        guard exported == test else {
-          throw DPQError(
-            .corruptFile, "gives a perplexity of \(exported!) on the test text, where training ended with \(test)",
-            .init(file: path))
-        }
+    if let compressed {
+      let file = folder.map { Self.path(.embedding, in: $0) }
+      if let file {
+        try compressed.write(to: file, replacing: true)
+        trainer.model.embedding = try TableEmbedding(CompressedTable(path: file), threads: threads)
+      } else {
+        trainer.model.embedding = try TableEmbedding(compressed, threads: threads)
       }
-    } else if isCompressedLater, let compressed {
-      let table = try compressed.openTemporarily().decoded()
-      trainer.model.embedding = try FullEmbedding(table: table, threads: threads)
-      valid = try trainer.perplexity(data.valid)
-      test = try trainer.perplexity(data.test)
+      let again = try trainer.perplexity(data.test)
+      exported = again
+      if isCompressedLater {
+        test = again
+        valid = try trainer.perplexity(data.valid)
+      }
+      guard again == test else {
+        throw DPQError(
+          .corruptFile, "gives a perplexity of \(again) on the test text, where training ended with \(test)",
+          .init(file: file))
+      }
     }
 
     let tableBytes = 4 * rows * dimension
@@ -139,15 +135,5 @@ package struct LanguageModelTask {
       ])
     chart.isYLogarithmic = true
     return chart
-  }
-}
-
-extension CompressedTable {
-  /// All rows, decoded.
-  func decoded() throws(DPQError) -> Matrix {
-    let matrix = try Matrix(rows: rows, columns: dimension)
-    var values = matrix.mutableValues
-    try read(first: 0, count: rows, into: &values)
-    return matrix
   }
 }

@@ -107,7 +107,8 @@ public final class LanguageModelTrainer {
         sum += try model.train(inputs.span, targets: targets.span)
         try optimizer.step()
         count += inputs.count
-        guard sum.isFinite else {
+        state.train = exp(sum / Double(count))
+        guard state.train.isFinite else {
           throw DPQError(
             .nonFiniteValue, "training diverged in epoch \(epoch + 1): lower the learning rate or the clipping norm")
         }
@@ -116,7 +117,6 @@ public final class LanguageModelTrainer {
         trainSeconds += now - batchStart
         let done = epoch * perEpoch + batch + 1
         state.fraction = Double(done) / Double(total)
-        state.train = exp(sum / Double(count))
         state.tokensPerSecond = tokensPerSecond
         state.secondsLeft = (now - start) / Double(done - doneBefore) * Double(total - done)
         if !progress(state) { throw DPQError(.cancelled, "stopped") }

@@ -25,6 +25,9 @@ static int check_functions(char *message, size_t message_bytes) {
         REQUIRE(ulps(gates[2 * COUNT + i], tanh(x[i])) <= 4, "tanh %g: %g", x[i], (double)gates[2 * COUNT + i]);
         REQUIRE(ulps(out[COUNT + i], tanh((double)out[i])) <= 4, "tanh of the cell %g", (double)out[i]);
     }
+    for (size_t i = 0; i < 4 * COUNT; i++) gates[i] = NAN;
+    REQUIRE(dpq_lstm_forward(1, COUNT, gates, zeros, out, out + COUNT, out + 2 * COUNT, 1) == DPQ_OK, "failed");
+    for (size_t i = 0; i < COUNT; i++) REQUIRE(isnan(gates[i]) && isnan(out[2 * COUNT + i]), "NaN is lost at %zu", i);
     free(gates), free(zeros), free(out), free(x);
     return 0;
 }
