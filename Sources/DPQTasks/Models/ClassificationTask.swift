@@ -48,7 +48,7 @@ package struct ClassificationTask {
   ) throws(DPQError) -> TaskReport {
     if let folder { try OutputFolder.create(folder) }
     let layer = try embedding.makeLayer(
-      rows: data.vocabulary.count, dimension: dimension, scale: Self.initialScale, seed: options.seed,
+      for: data.vocabulary, dimension: dimension, scale: Self.initialScale, seed: options.seed,
       threads: options.threads)
     let trainer = try ClassifierTrainer(
       data: data, embedding: layer, description: embedding.summary, options: options)

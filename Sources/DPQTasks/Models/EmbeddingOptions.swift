@@ -28,6 +28,9 @@ public struct EmbeddingOptions: Sendable {
   public var keyAverageDecay: Float?
   /// Codes that no row of this many batches in a row chose start anew; `nil`: never.
   public var unusedLimit: Int?
+  /// What tables, and the queries of DPQ, start from in place of random values; DPQ takes keys and values from its
+  /// k-means codewords.
+  public var pretrained: PretrainedTable?
 
   /// Makes the options of a kind.
   public init(_ kind: EmbeddingKind) { self.kind = kind }
@@ -43,17 +46,48 @@ public struct EmbeddingOptions: Sendable {
     return try CodeLayout(dimension: dimension, groups: groups, codes: codes, isShared: isShared)
   }
 
-  /// Makes the layer that is trained.
+  /// Makes the layer that is trained, with a row for each word of `vocabulary`.
+  ///
+  /// - Throws: `invalidArgument` where the options do not fit the shape; `outOfMemory`.
+  public func makeLayer(
+    for vocabulary: Vocabulary, dimension: Int, scale: Float, seed: UInt64, threads: Int
+  ) throws(DPQError) -> any EmbeddingLayer {
+    let rows = vocabulary.count
+    guard let pretrained else {
+      return try makeLayer(rows: rows, dimension: dimension, scale: scale, seed: seed, threads: threads)
+    }
+    guard pretrained.table.dimension == dimension else {
+      throw DPQError(
+        .invalidArgument, "the pre-trained rows have \(pretrained.table.dimension) values, not \(dimension)")
+    }
+    let table = try pretrained.rows(for: vocabulary, seed: seed).table
+    switch kind {
+    case .sx, .vq:
+      let options = try layerOptions(dimension: dimension, scale: scale, seed: seed, threads: threads)
+      return try DPQEmbedding(startingFrom: table, options: options)
+    case .scalar8, .scalar6, .scalar4:
+      return try ScalarEmbedding(table: Matrix(table, threads: threads), bits: kind.scalarBits!, threads: threads)
+    case .lowRank:
+      throw DPQError(.invalidArgument, "a low-rank table starts from random factors: leave --pretrained away")
+    case .full, .pq, .dpqTable:
+      return try FullEmbedding(table: Matrix(table, threads: threads), threads: threads)
+    }
+  }
+
+  /// Makes the layer that is trained, with random values.
   ///
   /// - Throws: `invalidArgument` where the options do not fit the shape; `outOfMemory`.
   public func makeLayer(
     rows: Int, dimension: Int, scale: Float, seed: UInt64, threads: Int
   ) throws(DPQError) -> any EmbeddingLayer {
-    let layout = try layout(dimension: dimension)
-    let variant: DPQEmbedding.Variant
     switch kind {
-    case .sx: variant = .sx
-    case .vq: variant = .vq
+    case .sx, .vq:
+      let options = try layerOptions(dimension: dimension, scale: scale, seed: seed, threads: threads)
+      let layer = try DPQEmbedding(rows: rows, options: options)
+      if keyScale != nil {
+        layer.query.value.fillUniformly(scale: self.scale ?? scale, seed: seed, stream: Self.queryStream)
+      }
+      return layer
     case .scalar8, .scalar6, .scalar4:
       return try ScalarEmbedding(
         rows: rows, dimension: dimension, bits: kind.scalarBits!, scale: self.scale ?? scale, seed: seed,
@@ -67,7 +101,14 @@ public struct EmbeddingOptions: Sendable {
       return try FullEmbedding(
         rows: rows, dimension: dimension, scale: self.scale ?? scale, seed: seed, threads: threads)
     }
-    var options = DPQEmbedding.Options(variant, layout!)
+  }
+
+  /// Options of a DPQ layer.
+  private func layerOptions(
+    dimension: Int, scale: Float, seed: UInt64, threads: Int
+  ) throws(DPQError) -> DPQEmbedding.Options {
+    let layout = try CodeLayout(dimension: dimension, groups: groups, codes: codes, isShared: isShared)
+    var options = DPQEmbedding.Options(kind == .sx ? .sx : .vq, layout)
     options.temperature = temperature
     options.normalizesResponse = normalizesResponse
     options.isTied = isTied
@@ -77,11 +118,7 @@ public struct EmbeddingOptions: Sendable {
     options.initialScale = keyScale ?? self.scale ?? scale
     options.seed = seed
     options.threads = threads
-    let layer = try DPQEmbedding(rows: rows, options: options)
-    if keyScale != nil {
-      layer.query.value.fillUniformly(scale: self.scale ?? scale, seed: seed, stream: Self.queryStream)
-    }
-    return layer
+    return options
   }
 
   /// The rank whose factors take the bytes that the codes and codebooks asked for would take.
@@ -107,6 +144,7 @@ public struct EmbeddingOptions: Sendable {
       if isShared { parts.append("shared") }
     }
     if kind == .lowRank { parts.append(rank.map { "rank \($0)" } ?? "as \(groups) x \(codes)") }
+    if let table = pretrained?.table { parts.append("pretrained \(table.rows) x \(table.dimension)") }
     if let scale { parts.append("scale \(scale)") }
     guard kind == .sx || kind == .vq else { return parts.joined(separator: " ") }
     if let keyScale { parts.append("key scale \(keyScale)") }

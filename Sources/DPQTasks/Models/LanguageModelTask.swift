@@ -40,7 +40,8 @@ package struct LanguageModelTask {
   ) throws(DPQError) -> TaskReport {
     let (dimension, rows, threads) = (options.model.dimension, data.vocabulary.count, options.model.threads)
     let layer = try embedding.makeLayer(
-      rows: rows, dimension: dimension, scale: options.model.scale, seed: options.model.seed, threads: threads)
+      for: data.vocabulary, dimension: dimension, scale: options.model.scale, seed: options.model.seed,
+      threads: threads)
     let trainer = try LanguageModelTrainer(
       data: data, embedding: layer, description: embedding.trainedSummary, options: options)
     if let folder { try OutputFolder.create(folder) }

@@ -18,7 +18,7 @@ public final class Tagger {
     /// What turns scores into tags.
     public var decoder = Decoder.softmax
     /// Probability that a value passes dropout.
-    public var keep: Float = 0.5
+    public var keep: Float = 0.8
     /// Seed of weights and dropout.
     public var seed: UInt64 = 1
     /// Threads to use; 0 for all processors. Results do not depend on it.

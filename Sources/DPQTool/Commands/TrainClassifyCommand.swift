@@ -25,9 +25,12 @@ struct TrainClassifyCommand: ParsableCommand {
   var test: String
   @OptionGroup(title: "Text") var text: TextArguments
   @OptionGroup(title: "Embedding") var embedding: EmbeddingArguments
+  @OptionGroup(title: "Embedding") var start: PretrainedArguments
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Values of a row.", valueName: "n"))
-  var dimension = 300
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Values of a row (default: 300, or as many as --pretrained has).", valueName: "n"))
+  var dimension: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Width of the dense layer.", valueName: "n"))
   var hidden = ClassifierTrainer.Options().hidden
   @Option(parsing: .unconditional, help: ArgumentHelp("Batches to train on.", valueName: "n"))
@@ -86,7 +89,8 @@ struct TrainClassifyCommand: ParsableCommand {
     bar.update("read", fraction: 0)
     let data = try ClassificationData(dataOptions)
     var task = ClassificationTask(options: options(for: data), embedding: embeddingOptions)
-    task.dimension = dimension
+    task.embedding.pretrained = try start.read(threads: threading.threads)
+    task.dimension = dimension ?? task.embedding.pretrained?.table.dimension ?? task.dimension
     task.folder = output
     task.isResumed = resume
     let result = try task.run(data) { progress in

@@ -9,5 +9,7 @@ struct TrainCommand: ParsableCommand {
       The embedding is part of the model and learns with it; its codes and codebooks are written as a .dpq file, the \
       results as a report.
       """,
-    subcommands: [TrainClassifyCommand.self, TrainLanguageModelCommand.self])
+    subcommands: [
+      TrainClassifyCommand.self, TrainLanguageModelCommand.self, TrainTagCommand.self, TrainInferCommand.self,
+    ])
 }

@@ -24,6 +24,7 @@ struct TrainLanguageModelCommand: ParsableCommand {
   @Option(help: "Settings of a model known from papers; the options below change them.")
   var preset: LanguageModelOptions.Preset = .ptbSmall
   @OptionGroup(title: "Embedding") var embedding: EmbeddingArguments
+  @OptionGroup(title: "Embedding") var start: PretrainedArguments
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Words to keep; all others are <unk>.", valueName: "n"))
   var vocabularySize: Int?
@@ -96,6 +97,8 @@ struct TrainLanguageModelCommand: ParsableCommand {
           .init(file: checkpoint))
       }
     }
+    task.embedding.pretrained = try start.read(threads: threading.threads)
+    if dimension == nil, let table = task.embedding.pretrained?.table { task.options.model.dimension = table.dimension }
     let data = try LanguageModelData(train: train, valid: valid, test: test, vocabularySize: vocabularySize)
     var bar = ProgressBar(quiet: report.quiet)
     let result = try task.run(data) { progress in

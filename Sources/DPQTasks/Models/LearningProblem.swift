@@ -1,0 +1,45 @@
+import DPQ
+
+/// A model over the data it learns from: what ``EpochTrainer`` trains, whatever the task.
+package protocol LearningProblem: AnyObject {
+  /// What the report calls the task.
+  var task: String { get }
+  /// What ``score(_:)`` measures; more is better.
+  var metric: String { get }
+  /// Names of the files.
+  var dataName: String { get }
+  /// Words of the rows of ``embedding``.
+  var vocabulary: Vocabulary { get }
+  /// All that tells the data and the model from others, by name: a run is resumed only with the same.
+  var identity: [(name: String, value: String)] { get }
+  /// The model's input table; another of the same shape may take its place outside training.
+  var embedding: any EmbeddingLayer { get set }
+  /// What the optimiser moves.
+  var parameters: [Parameter] { get }
+  /// Training batches so far, for dropout; set at the start of an epoch.
+  var batches: UInt64 { get set }
+  /// Steps that each training example takes; those of a batch are chosen to take about as many.
+  var lengths: [Int] { get }
+  /// Words of a training example.
+  func words(of example: Int) -> Int
+
+  /// Sets the gradients by the mean loss of a batch; returns the sum of the losses, and of how many.
+  func train(_ examples: [Int]) throws(DPQError) -> (loss: Double, count: Int)
+  /// The metric of the model as it stands, and what else the report tells of it.
+  func score(_ part: DataPart) throws(DPQError) -> (value: Double, details: [(String, JSON)])
+  /// What the report tells of data and model.
+  var details: [(String, JSON)] { get }
+}
+
+/// The parts of some data that models are measured on.
+package enum DataPart: Sendable {
+  /// What the best weights are chosen by.
+  case dev
+  /// What is reported.
+  case test
+}
+
+extension LearningProblem {
+  /// Everything that a checkpoint of the model holds, by name.
+  var tensors: [(name: String, value: Matrix)] { parameters.map { ($0.name, $0.value) } + embedding.buffers }
+}
