@@ -12,7 +12,7 @@ package final class EpochTrainer {
     /// Examples of a batch.
     package var batch = 32
     /// Step size of Adam in the first epoch.
-    package var rate: Float = 2e-3
+    package var rate: Float = 1e-3
     /// Factor on the step size from one epoch to the next.
     package var decay: Float = 0.9
     /// Seed of the order of the examples.

@@ -78,8 +78,7 @@ struct TrainInferCommand: ParsableCommand {
     (model.encoder, model.pooling, model.hidden, model.dense, model.keep) = (encoder, pooling, hidden, dense, keep)
     (model.seed, model.threads) = (shared.seed, shared.threading.threads)
     var training = EpochTrainer.Options()
-    training.epochs = epochs
-    training.rate = 1e-3
+    (training.epochs, training.batch, training.rate, training.decay) = (epochs, 32, 1e-3, 0.9)
     try shared.run(training, read: { try PairData(reading) }, words: \.vocabulary) { data, layer in
       try PairProblem(data, embedding: layer, options: model)
     }

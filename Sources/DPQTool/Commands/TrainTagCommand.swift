@@ -56,7 +56,7 @@ struct TrainTagCommand: ParsableCommand {
     (model.hidden, model.decoder, model.keep) = (hidden, decoder, keep)
     (model.seed, model.threads) = (shared.seed, shared.threading.threads)
     var training = EpochTrainer.Options()
-    training.epochs = epochs
+    (training.epochs, training.batch, training.rate, training.decay) = (epochs, 16, 4e-3, 0.85)
     try shared.run(training, read: { try TaggingData(reading) }, words: \.vocabulary) { data, layer in
       try TaggingProblem(data, embedding: layer, options: model)
     }

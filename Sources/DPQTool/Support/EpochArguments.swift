@@ -27,7 +27,7 @@ struct EpochArguments: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Stop after that many batches.", valueName: "n"))
   var steps: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Examples of a batch.", valueName: "n"))
-  var batch = 32
+  var batch: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Step size of Adam in the first epoch.", valueName: "x"))
   var learningRate: Float?
   @Option(parsing: .unconditional, help: ArgumentHelp("Factor on the step size each epoch later.", valueName: "x"))
@@ -94,7 +94,7 @@ struct EpochArguments: ParsableArguments {
     }
     var options = options
     options.steps = steps
-    options.batch = batch
+    if let batch { options.batch = batch }
     if let learningRate { options.rate = learningRate }
     if let decay { options.decay = decay }
     options.seed = seed
