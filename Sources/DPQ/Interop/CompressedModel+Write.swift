@@ -7,16 +7,10 @@ extension CompressedModel {
   ///   `inputOutput` where writing fails.
   @discardableResult
   public func write(to path: String, replacing: Bool = false) throws(DPQError) -> Int {
-    let shape = shape
-    let tensors = shape.tensors.map { data(of: $0.content) }
-    let checksums = tensors.map { $0.withUnsafeBytes { Kernels.checksum($0) } }
-    let draft = shape.header(checksums: checksums, ownChecksum: 0)
-    let own = draft[8...].withUnsafeBytes { Kernels.checksum($0) }
-    let header = TensorData.bytes(shape.header(checksums: checksums, ownChecksum: own))
-
+    let parts = parts
     var file = try AtomicFile(path: path, replacing: replacing)
     var total = 0
-    for part in [header] + tensors {
+    for part in parts {
       // A typed throw does not pass through `withUnsafeBytes` of an array, so the result carries it.
       let result = part.withUnsafeBytes { bytes in
         Result { () throws(DPQError) in try file.write(bytes) }.map { bytes.count }
@@ -25,6 +19,45 @@ extension CompressedModel {
     }
     try file.commit()
     return total
+  }
+
+  /// The bytes that ``write(to:replacing:)`` would write.
+  ///
+  /// - Throws: `outOfMemory`.
+  func serialized() throws(DPQError) -> AlignedBuffer<UInt8> {
+    let memory = try AlignedBuffer<UInt8>(count: fileBytes)
+    var place = 0
+    for part in parts {
+      part.withUnsafeBytes {
+        UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(memory.bufferPointer)[place...])
+          .copyMemory(from: $0)
+        place += $0.count
+      }
+    }
+    precondition(place == memory.count)
+    return memory
+  }
+
+  /// All rows, decoded by the same code that reads files.
+  ///
+  /// - Parameter threads: 0 for all processors.
+  /// - Throws: `outOfMemory`.
+  package func decoded(threads: Int = 0) throws(DPQError) -> Matrix {
+    let table = try CompressedTable(contents: serialized())
+    let rows = try Matrix(rows: table.rows, columns: table.dimension)
+    var values = rows.mutableValues
+    try table.read(first: 0, count: table.rows, into: &values, threads: threads)
+    return rows
+  }
+
+  /// The file, part after part: the header and the tensors.
+  private var parts: [TensorData] {
+    let shape = shape
+    let tensors = shape.tensors.map { data(of: $0.content) }
+    let checksums = tensors.map { $0.withUnsafeBytes { Kernels.checksum($0) } }
+    let draft = shape.header(checksums: checksums, ownChecksum: 0)
+    let own = draft[8...].withUnsafeBytes { Kernels.checksum($0) }
+    return [.bytes(shape.header(checksums: checksums, ownChecksum: own))] + tensors
   }
 
   /// The bytes of a tensor, little endian as memory holds them.

@@ -26,13 +26,29 @@ public struct CompressedTable: ~Copyable, @unchecked Sendable {
 
   /// The table of the C core. It is never written after opening, which makes sharing it between threads safe.
   let handle: OpaquePointer
+  /// What the table reads from where that is no file.
+  private let contents: AlignedBuffer<UInt8>?
 
   /// Opens the file at `path` and checks its structure. Complexity: O(1) in the number of rows.
   ///
   /// - Throws: `inputNotFound`, `inputOutput`, `malformedInput` for a file that is no compressed table, `corruptFile`,
   ///   `unsupportedVersion`.
   public init(path: String) throws(DPQError) {
-    let handle = try Self.open(path)
+    try self.init(handle: Self.open(path), path: path, contents: nil)
+  }
+
+  /// Opens the bytes of a file in memory.
+  ///
+  /// - Throws: As for a file.
+  init(contents: consuming AlignedBuffer<UInt8>) throws(DPQError) {
+    var handle: OpaquePointer?
+    var error = dpq_error()
+    let status = dpq_table_open_memory(contents.pointer, contents.count, &handle, &error)
+    try DPQError.check(status, error, file: "memory")
+    try self.init(handle: handle!, path: "memory", contents: contents)
+  }
+
+  private init(handle: OpaquePointer, path: String, contents: consuming AlignedBuffer<UInt8>?) throws(DPQError) {
     do throws(DPQError) {
       var about = dpq_description()
       about.struct_size = MemoryLayout<dpq_description>.size
@@ -49,6 +65,7 @@ public struct CompressedTable: ~Copyable, @unchecked Sendable {
       self.headerBytes = Int(about.header_bytes)
       self.path = path
       self.handle = handle
+      self.contents = contents
     } catch {
       dpq_table_close(handle)
       throw error.inFile(path)

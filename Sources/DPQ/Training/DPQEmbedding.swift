@@ -46,6 +46,11 @@ public final class DPQEmbedding: EmbeddingLayer {
     try EmbeddingStream.checkShape(rows: rows, dimension: options.layout.dimension)
     let query = try Matrix(rows: rows, columns: options.layout.dimension)
     query.fillUniformly(scale: options.initialScale, seed: options.seed, stream: EmbeddingStream.query)
+    try self.init(sharing: query, options: options, name: name)
+  }
+
+  /// Makes a layer of random keys and values over queries that other layers may use as well.
+  convenience init(sharing query: Matrix, options: Options, name: String) throws(DPQError) {
     try self.init(query: query, options: options, name: name)
     fillCodebook(keys.value, stream: EmbeddingStream.keys)
     if values !== keys { fillCodebook(values.value, stream: EmbeddingStream.values) }
@@ -189,7 +194,7 @@ public final class DPQEmbedding: EmbeddingLayer {
   public func codes() throws(DPQError) -> [UInt16] {
     var codes: [UInt16] = []
     codes.reserveCapacity(rows * options.layout.groups)
-    try forEachBlock { (block) throws(DPQError) in
+    try forEachBlock((0..<rows).map { Int32($0) }) { (block) throws(DPQError) in
       for i in 0..<block.count {
         for j in 0..<options.layout.groups { codes.append(UInt16(block.code(i, j))) }
       }
@@ -204,14 +209,8 @@ public final class DPQEmbedding: EmbeddingLayer {
     guard vocabulary.map({ $0.count == rows }) ?? true else {
       throw DPQError(.invalidArgument, "the vocabulary has \(vocabulary!.count) words, the table \(rows) rows")
     }
-    let codebook = try Codebook(
-      layout: options.layout, values: values.value.array, storage: options.codebookStorage)
-    var packed: [UInt8] = []
-    packed.reserveCapacity(rows * options.layout.rowBytes)
-    try forEachBlock { (block) throws(DPQError) in packed += try block.packedCodes() }
-    return CompressedModel(
-      assignment: .response, rows: rows, codes: packed, codebook: codebook, norms: nil, vocabulary: vocabulary,
-      recipe: recipe)
+    return try CompressedModel(
+      tiers: [tier(of: (0..<rows).map { Int32($0) })], assignment: .response, vocabulary: vocabulary, recipe: recipe)
   }
 
   /// Moves the running statistics towards the last batch's. Their start has no weight: they are averages of batches
@@ -233,12 +232,25 @@ public final class DPQEmbedding: EmbeddingLayer {
     for i in output.indices { output[i] = Float(Float16(output[i])) }
   }
 
-  private func forEachBlock(_ body: (borrowing LayerBatch) throws(DPQError) -> Void) throws(DPQError) {
-    for first in stride(from: 0, to: rows, by: Self.block) {
-      let ids = (first..<min(rows, first + Self.block)).map { Int32($0) }
-      try evaluation.load(query.value, ids.span)
+  private func forEachBlock(
+    _ ids: [Int32], _ body: (borrowing LayerBatch) throws(DPQError) -> Void
+  ) throws(DPQError) {
+    for first in stride(from: 0, to: ids.count, by: Self.block) {
+      try evaluation.load(query.value, ids.span.extracting(first..<min(ids.count, first + Self.block)))
       try evaluation.assign(keys: keys.value, statistics: running)
       try body(evaluation)
     }
+  }
+}
+
+extension DPQEmbedding: TierLayer {
+  var tierLayout: TierLayout { .concat(options.layout) }
+
+  func tier(of ids: [Int32]) throws(DPQError) -> Tier {
+    let codebook = try Codebook(layout: options.layout, values: values.value.array, storage: options.codebookStorage)
+    var packed: [UInt8] = []
+    packed.reserveCapacity(ids.count * options.layout.rowBytes)
+    try forEachBlock(ids) { (block) throws(DPQError) in packed += try block.packedCodes() }
+    return try Tier(.concat(codebook), codes: packed)
   }
 }

@@ -14,6 +14,10 @@ public protocol EmbeddingLayer: AnyObject {
   /// Bytes that inference needs of the table once training is over: codes, codebooks, scales; words not counted.
   var storedBytes: Int { get }
 
+  /// Tells the layer that this share of training, 0…1, is done, before each batch: some do different things at different
+  /// times.
+  func advance(to progress: Double) throws(DPQError)
+
   /// Writes the row of each id to `output`, `[ids.count × dimension]`.
   ///
   /// With `training` the batch is remembered for ``backward(_:)`` and statistics are those of the batch; without, the
@@ -38,6 +42,9 @@ public protocol EmbeddingLayer: AnyObject {
 }
 
 extension EmbeddingLayer {
+  /// Nothing: most layers do the same thing all the time.
+  public func advance(to progress: Double) throws(DPQError) {}
+
   /// Bytes of the table as float32 over ``storedBytes``.
   public var storedRatio: Double { Double(4 * rows * dimension) / Double(storedBytes) }
 
