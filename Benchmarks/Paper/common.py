@@ -1,0 +1,108 @@
+"""Runs of `dpq train` that can be taken up again, their results as JSON and as Markdown."""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+PACKAGE = HERE.parent.parent
+
+
+def arguments(description, table):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--dpq", default=PACKAGE / ".build/release/dpq", help="the command (swift build -c release)")
+    parser.add_argument("--data", type=pathlib.Path, default=PACKAGE.parent / "shared/data", help="folder of the data")
+    parser.add_argument("--runs", type=pathlib.Path, default=PACKAGE / ".build/paper",
+                        help="folder of the runs; those with a report.json are not run again, others go on")
+    parser.add_argument("--results", type=pathlib.Path, default=HERE / "results" / table,
+                        help="where results.json and results.md go")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--report-only", action="store_true", help="write the table of the runs that are there")
+    return parser
+
+
+def machine():
+    model = platform.processor() or platform.machine()
+    try:
+        for line in open("/proc/cpuinfo", encoding="utf-8"):
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass
+    return {"processor": model, "processors": os.cpu_count(), "system": platform.system()}
+
+
+class Study:
+    """The runs of one table."""
+
+    def __init__(self, options):
+        self.options = options
+        self.made = []
+
+    def run(self, name, command):
+        """The report of a run, made now or earlier; None where it is not there and none is to be made."""
+        folder = self.options.runs / name
+        report, about = folder / "report.json", folder / "run.json"
+        command = [str(part) for part in command]
+        if about.exists() and json.loads(about.read_text())["command"] != command:
+            raise SystemExit(f"{folder} holds a run of another command: remove it, or choose another --runs")
+        if not report.exists():
+            if self.options.report_only:
+                return None
+            folder.mkdir(parents=True, exist_ok=True)
+            about.write_text(json.dumps({"command": command}))
+            print(name, file=sys.stderr, flush=True)
+            start, before = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([self.options.dpq, "train", *command, "--output", folder, "--resume", "--quiet",
+                            "--threads", str(self.options.threads)], check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            about.write_text(json.dumps({
+                "command": command, "date": datetime.date.today().isoformat(), "wall_seconds": time.time() - start,
+                "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+                "machine": machine()}))
+        run = {"name": name, **json.loads(report.read_text()), **json.loads(about.read_text())}
+        self.made = [other for other in self.made if other["name"] != name] + [run]
+        return run
+
+    def write(self, title, lines):
+        """results.json with all runs, results.md with the table and how it came about."""
+        self.options.results.mkdir(parents=True, exist_ok=True)
+        runs = [{k: v for k, v in run.items() if k != "command" or v} for run in self.made]
+        for run in runs:
+            run["command"] = ["DATA" + part[len(str(self.options.data)):] if part.startswith(str(self.options.data))
+                              else part for part in run["command"]]
+        (self.options.results / "results.json").write_text(json.dumps(runs, indent=1) + "\n")
+        dates = sorted({run["date"] for run in self.made if "date" in run})
+        kinds = sorted({f"{run['machine']['processor']}, {run['machine']['processors']} processors, {run['isa']}"
+                        for run in self.made if "machine" in run})
+        cpu = sum(run.get("cpu_seconds", 0) for run in self.made)
+        wall = sum(run.get("wall_seconds", 0) for run in self.made)
+        about = (f"{len(self.made)} runs, {' to '.join(dict.fromkeys([dates[0], dates[-1]])) if dates else '-'}, on "
+                 f"{'; '.join(kinds)}; {self.options.threads} thread a run; {cpu / 60:.0f} minutes of processor time, "
+                 f"{wall / 60:.0f} by the clock (other work ran beside). One by one in `results.json`.")
+        (self.options.results / "results.md").write_text("\n".join([f"# {title}", "", about, "", *lines, ""]))
+
+
+def table(head, rows):
+    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(row) + " |" for row in rows)]
+
+
+def mean_and_deviation(values, digits=2):
+    text = f"{statistics.mean(values):.{digits}f}"
+    return text if len(values) < 2 else f"{text} ± {statistics.stdev(values):.{digits}f}"
+
+
+def layout(run):
+    if run["groups"] is None:
+        return "–"
+    return f"{run['groups']} × {run['codes']}" + (", shared" if run["shared"] else "")
