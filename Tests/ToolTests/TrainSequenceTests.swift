@@ -95,6 +95,16 @@ import Testing
     try Tool.succeed(arguments + ["parts", "--force"], in: folder)
   }
 
+  @Test func aFullRunIsCompressedLaterWithoutTraining() throws {
+    let folder = try folder()
+    let full = try run(arguments("infer") + ["-o", "run", "--json"], in: folder).object
+    let coded = try run(
+      arguments("infer") + ["-o", "run", "--json", "--embedding", "pq", "--resume"], in: folder)
+    #expect(try coded.object["train_losses"] as? [Double] == full["train_losses"] as? [Double])
+    #expect(coded.errors.isEmpty)
+    #expect(folder.exists("run/embedding.dpq"))
+  }
+
   @Test func wrongUseAndBadDataAreNamed() throws {
     let folder = try folder()
     try folder.write("a X\nb\n", "ragged.txt")

@@ -53,7 +53,7 @@ package struct EpochTask {
   ) throws(DPQError) -> TaskReport {
     if let folder { try OutputFolder.create(folder) }
     let layer = problem.embedding
-    let trainer = try EpochTrainer(problem, description: embedding.summary, options: options)
+    let trainer = try EpochTrainer(problem, description: embedding.trainedSummary, options: options)
     try trainer.train(checkpoint: folder.map { Self.path(.checkpoint, in: $0) }, resume: isResumed, progress: progress)
 
     let start = Runtime.clock

@@ -10,7 +10,7 @@ public struct PretrainedTable: Sendable {
   /// - Throws: `invalidArgument` for a table without words.
   public init(_ table: EmbeddingTable) throws(DPQError) {
     guard table.vocabulary != nil else {
-      throw DPQError(.invalidArgument, "the pre-trained table has no words: name a list of them with --vocabulary")
+      throw DPQError(.invalidArgument, "the pre-trained table has no words to match")
     }
     self.table = table
   }
