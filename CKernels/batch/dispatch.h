@@ -66,18 +66,22 @@ typedef struct dpqi_batch_kernels {
     void (*unpack)(size_t groups, size_t bits, size_t codes, const uint8_t *packed, size_t rows, void *out);
 
     /* The step of a DPQ layer; kernels/step.h says what each computes. */
-    void (*responses)(const float *tile, size_t width, const float *keys, size_t codes, int squared_distance,
-                      const float *mean, const float *factor, float *out);
-    void (*add_moments)(const float *a, const float *b, const float *shift, size_t codes, size_t rows, double *sums,
-                        double *products);
-    void (*argmax)(const float *responses, size_t codes, const float *mean, const float *factor, int32_t *out_code,
-                   float *out_response);
-    void (*softmax_backward)(const float *logits, size_t codes, float inverse_temperature, float *scratch,
-                             float *gradient);
-    void (*normalise_backward)(float *gradient, const float *normalised, size_t codes, const float *mean_gradient,
-                               const float *mean_product, const float *factor);
-    void (*multiply_keys)(const float *gradient, size_t codes, const float *keys, size_t width, float *out);
-    void (*add_outer)(const float *gradient, size_t codes, const float *tile, size_t width, double *out);
+    void (*softmax)(const float *query, const float *upstream, size_t width, const float *keys, const float *bias,
+                    const float *values, size_t codes, float *shares, float *rewards, float *out_inverse,
+                    float *out_mean);
+    void (*multiply_keys)(const float *shares, const float *mean, float *gradient, size_t codes, const float *keys,
+                          size_t width, const float *factor, float scale, float *out);
+    void (*add_outer)(const float *gradient, size_t codes, const float *tile, size_t width, double *out, size_t pitch);
+    void (*add_squares)(const float *tile, size_t columns, double *out);
+    void (*scale_tile)(const float *tile, size_t columns, const float *factor, float *out);
+    void (*subtract_product)(const float *tile, size_t width, const float *matrix, const float *bias, float *out);
+    void (*add_by_code)(const float *rows, size_t stride, size_t count, size_t groups, size_t width,
+                        const uint16_t *codes, size_t code_stride, double *sums, double *counts, size_t book);
+    double (*replace_rows)(const float *keys, const int32_t *codes, size_t count, size_t width, const float *rows,
+                           size_t stride, float *out);
+    void (*pull_to_codes)(const float *rows, const float *upstream, size_t stride, size_t count, size_t groups,
+                          size_t width, const float *keys, size_t book, const uint16_t *codes, size_t code_stride,
+                          float weight, float *out);
 
     /* Networks; kernels/network.h says what each computes. */
     void (*column_sums)(const float *values, size_t rows, size_t columns, size_t stride, float *out);

@@ -1,9 +1,17 @@
 /* The step of a DPQ layer over one batch (Chen, Li, Sun 2020, sections 2-3).
  *
- * Workers share the groups; each takes its groups a few at a time and lets the batch go by in tiles of rows, whose
- * responses are computed again where they are needed a second time rather than stored: no [batch][groups][codes] array
- * exists. What groups share (the statistics of the normalisation, gradients of a shared codebook) is kept per group and
- * added up in their order, so the results are the same bytes at any thread count. */
+ * Workers share the groups; each takes its groups a few at a time and lets the batch go by in tiles of rows. Codes are
+ * found by the kernels of assignment, from codewords made of the keys for it; the backward pass computes responses
+ * again rather than store them: no [batch][groups][codes] array exists.
+ *
+ * The normalisation needs no pass over responses of its own. A response is linear in y = q (SX) or y = (q, ||q||^2)
+ * (VQ), r_k = w_k . y + const, so its mean and variance over the batch follow from those of y; and the gradient through
+ * the batch statistics, dr - mean(dr) - r^ mean(dr r^), is linear in dr and in y, so it follows from sums of dr, of dr y
+ * and of y y.
+ *
+ * What groups share is kept per group and added up in their order, so the results are the same bytes at any thread
+ * count. */
+#include "batch/dispatch.h"
 #include "batch/parallel.h"
 #include "batch/walk.h"
 #include "core/arena.h"
@@ -16,56 +24,89 @@ typedef struct step_scratch {
     float *query;          /* [groups of a block][width][DPQI_TILE] */
     float *upstream;       /* [groups of a block][width][DPQI_TILE] */
     float *query_gradient; /* [groups of a block][width][DPQI_TILE] */
-    float *responses;      /* [codes][DPQI_TILE] */
+    float *extended;       /* [width + 2][DPQI_TILE]: a group's queries and what else belongs to y */
+    float *keys;           /* [groups of a pass][padded codes][width + 1]: keys made ready */
+    float *bias;           /* [groups of a pass][padded codes] */
+    size_t first_group;    /* of the pass */
+    float *shares;         /* [codes][DPQI_TILE] */
     float *gradient;       /* [codes][DPQI_TILE] */
-    float *numerators;     /* [codes][DPQI_TILE] */
-    float *best;           /* [DPQI_TILE] */
+    float *inverse, *mean; /* [DPQI_TILE] */
     int32_t *codes;        /* [groups of a block][DPQI_TILE] */
 } step_scratch;
+
+/* Groups whose keys and sums stay in the second-level cache together while the batch goes by: at least a block of them.
+ * The more they are, the longer the stretches of memory that are read. */
+#define PASS_BYTES ((size_t)384 << 10)
+
+static size_t padded(size_t codes) { return (codes + DPQI_CODE_BLOCK - 1) / DPQI_CODE_BLOCK * DPQI_CODE_BLOCK; }
+
+static size_t groups_of_a_pass(const dpq_step *step) {
+    const size_t values = padded(step->codes) * (step->width + 1);
+    const size_t most = PASS_BYTES / (values * (2 * sizeof(double) + sizeof(float)));
+    const size_t least = dpqi_walk_groups(step->width, step->groups);
+    return most > step->groups ? step->groups : most < least ? least : most;
+}
 
 static size_t carve_scratch(const dpq_step *step, void *memory, step_scratch *out) {
     dpqi_arena arena = {memory, 0};
     const size_t groups = dpqi_walk_groups(step->width, step->groups), cells = groups * step->width * DPQI_TILE;
+    const size_t codes = padded(step->codes), ready = groups_of_a_pass(step);
     out->query = DPQI_TAKE(&arena, float, cells);
     out->upstream = DPQI_TAKE(&arena, float, cells);
     out->query_gradient = DPQI_TAKE(&arena, float, cells);
-    out->responses = DPQI_TAKE(&arena, float, (step->codes * DPQI_TILE));
+    out->extended = DPQI_TAKE(&arena, float, (step->width + 2) * DPQI_TILE);
+    out->keys = DPQI_TAKE(&arena, float, ready *codes *(step->width + 1));
+    out->bias = DPQI_TAKE(&arena, float, ready *codes);
+    out->shares = DPQI_TAKE(&arena, float, (step->codes * DPQI_TILE));
     out->gradient = DPQI_TAKE(&arena, float, (step->codes * DPQI_TILE));
-    out->numerators = DPQI_TAKE(&arena, float, (step->codes * DPQI_TILE));
-    out->best = DPQI_TAKE(&arena, float, DPQI_TILE);
+    out->inverse = DPQI_TAKE(&arena, float, DPQI_TILE);
+    out->mean = DPQI_TAKE(&arena, float, DPQI_TILE);
     out->codes = DPQI_TAKE(&arena, int32_t, groups * DPQI_TILE);
     return arena.used;
 }
 
 /* Buffers of the whole call. */
 typedef struct step_shared {
-    double *sums;            /* [groups][codes]: of responses, of response gradients, or counts of codes */
-    double *products;        /* [groups][codes]: of responses, or of gradient and response */
-    double *key_gradients;   /* [groups][codes][width] */
+    double *means;           /* [groups][codes]: of responses; VQ backward: counts of codes */
+    double *variances;       /* [groups][codes]: of responses */
+    double *moments;         /* [groups]: sums of products of y and 1, the lower triangle */
+    double *key_gradients;   /* SX: [groups][width + 1][padded codes], the last row sums of gradients by responses;
+                                VQ: [groups][codes][width] */
     double *value_gradients; /* [groups][codes][width] */
     double *losses;          /* [groups] */
-    float *shifts;           /* [groups][codes]: what responses are taken from before they are squared and summed */
+    double *mean_gradient;   /* [codes] */
+    double *mean_product;    /* [codes]: of gradient and normalised response */
+    float *matrices;         /* [groups][width][width]: what the normalisation takes from query gradients, linear ... */
+    float *offsets;          /* [groups][width]: ... and constant */
+    float *centers;          /* [groups][width]: VQ, the mean of a group's keys */
     float *pooled;           /* [2][codes]: means and variances of this batch */
     float *mean;             /* [codes] */
     float *factor;           /* [codes]: 1 / sqrt(variance + epsilon) */
-    float *mean_gradient;    /* [codes] */
-    float *mean_product;     /* [codes] */
 } step_shared;
+
+/* Numbers of a lower triangle, and the place of one. */
+static size_t triangle(size_t size) { return size * (size + 1) / 2; }
+static double at_triangle(const double *values, size_t i, size_t j) {
+    return i < j ? values[triangle(j) + i] : values[triangle(i) + j];
+}
 
 static size_t carve_shared(const dpq_step *step, void *memory, step_shared *out) {
     dpqi_arena arena = {memory, 0};
-    const size_t cells = step->groups * step->codes;
-    out->sums = DPQI_TAKE(&arena, double, cells);
-    out->products = DPQI_TAKE(&arena, double, cells);
-    out->key_gradients = DPQI_TAKE(&arena, double, cells * step->width);
-    out->value_gradients = DPQI_TAKE(&arena, double, cells * step->width);
+    const size_t cells = step->groups * step->codes, width = step->width;
+    out->means = DPQI_TAKE(&arena, double, cells);
+    out->variances = DPQI_TAKE(&arena, double, cells);
+    out->moments = DPQI_TAKE(&arena, double, step->groups *triangle(width + 2));
+    out->key_gradients = DPQI_TAKE(&arena, double, step->groups *(width + 1) * padded(step->codes));
+    out->value_gradients = DPQI_TAKE(&arena, double, cells *width);
     out->losses = DPQI_TAKE(&arena, double, step->groups);
-    out->shifts = DPQI_TAKE(&arena, float, cells);
+    out->mean_gradient = DPQI_TAKE(&arena, double, step->codes);
+    out->mean_product = DPQI_TAKE(&arena, double, step->codes);
+    out->matrices = DPQI_TAKE(&arena, float, step->groups *width *width);
+    out->offsets = DPQI_TAKE(&arena, float, step->groups *width);
+    out->centers = DPQI_TAKE(&arena, float, step->groups *width);
     out->pooled = DPQI_TAKE(&arena, float, 2 * step->codes);
     out->mean = DPQI_TAKE(&arena, float, step->codes);
     out->factor = DPQI_TAKE(&arena, float, step->codes);
-    out->mean_gradient = DPQI_TAKE(&arena, float, step->codes);
-    out->mean_product = DPQI_TAKE(&arena, float, step->codes);
     return arena.used;
 }
 
@@ -93,7 +134,7 @@ typedef struct step_task {
     size_t scratch_bytes;
     uint16_t *out_codes;
     float *output, *query_gradient;
-    int wants_keys; /* whether key gradients are asked for */
+    int wants_keys, wants_loss;
     float key_weight, commitment;
 } step_task;
 
@@ -101,14 +142,14 @@ typedef struct step_task {
 typedef void (*block_body)(const step_task *task, const dpqi_block *block, const dpqi_block *next,
                            step_scratch *scratch);
 
-/* Runs the body over all blocks of groups [begin, end): all tiles of a few groups before the next few, so that what
- * these groups sum up stays in the cache. */
+/* Runs the body over all blocks of groups [begin, end): all tiles of the groups of a pass before the next. */
 static void walk_groups(const step_task *task, size_t begin, size_t end, int worker, block_body body) {
     const dpq_step *step = task->step;
     step_scratch scratch;
     carve_scratch(step, task->scratch + (size_t)worker * task->scratch_bytes, &scratch);
-    const size_t at_once = dpqi_walk_begin(step->width, 0, step->batch, begin, end).groups_at_once;
+    const size_t at_once = groups_of_a_pass(step);
     for (size_t group = begin; group < end; group += at_once) {
+        scratch.first_group = group;
         const size_t last = end - group < at_once ? end : group + at_once;
         dpqi_walk walk = dpqi_walk_begin(step->width, 0, step->batch, group, last);
         for (dpqi_block block; dpqi_walk_next(&walk, &block);) body(task, &block, &walk.next, &scratch);
@@ -121,9 +162,10 @@ static dpq_rows batch_rows(const dpq_step *step, const float *values) {
     return (dpq_rows){values, DPQ_F32, step->batch, columns, columns, NULL};
 }
 
-static void load_block(const step_task *task, const float *values, const dpqi_block *block, float *tile) {
+static void load_block(const step_task *task, const float *values, const dpqi_block *block, const float *center,
+                       float *tile) {
     const dpq_rows rows = batch_rows(task->step, values);
-    dpqi_block_load(task->step->width, task->kernels, &rows, block, NULL, tile);
+    dpqi_block_load(task->step->width, task->kernels, &rows, block, center, tile);
 }
 
 /* Fetches the share of group `i` of this block from the next one. */
@@ -141,15 +183,6 @@ static const float *codebook_of(const dpq_step *step, const float *codebooks, si
 /* Offset of the first value of a block in a [batch][groups][width] array, for the group `i` of the block. */
 static size_t block_offset(const dpq_step *step, const dpqi_block *block, size_t i) {
     return (block->first_row * step->groups + block->first_group + i) * step->width;
-}
-
-/* Responses of group `i` of a loaded block, normalised where mean is given. */
-static void respond(const step_task *task, const dpqi_block *block, size_t i, const float *mean,
-                    step_scratch *scratch) {
-    const dpq_step *step = task->step;
-    task->kernels->responses(scratch->query + i * step->width * DPQI_TILE, step->width,
-                             codebook_of(step, task->keys, block->first_group + i), step->codes,
-                             step->variant == DPQ_VQ, mean, task->factor, scratch->responses);
 }
 
 static double step_operations(const dpq_step *step, const dpqi_batch_kernels *kernels) {
@@ -186,46 +219,149 @@ static void set_statistics(step_task *task, const float *statistics) {
 
 /* ---- forward ---------------------------------------------------------------------------------------------------- */
 
-/* Sums of responses and of their squares for each group and code. They are taken from the first row's response first:
- * that is about as far from the mean as the rest, so the difference of the sums loses no digits. */
-static void sum_responses(const step_task *task, const dpqi_block *block, const dpqi_block *next,
+/* Whether y holds ||q||^2. */
+static int has_norm(const dpq_step *step) { return step->variant == DPQ_VQ && step->normalise; }
+
+/* scratch->extended: the queries of a tile, with `norm` their squared norms, with `one` ones. Returns its columns. */
+static size_t extend_tile(const step_task *task, const float *tile, size_t rows, int norm, int one,
                           step_scratch *scratch) {
+    const size_t width = task->step->width;
+    size_t columns = width;
+    memcpy(scratch->extended, tile, width * DPQI_TILE * sizeof *tile);
+    if (norm) task->kernels->tile_squared_norms(tile, width, scratch->extended + columns++ * DPQI_TILE);
+    if (one) {
+        float *ones = scratch->extended + columns++ * DPQI_TILE;
+        for (size_t r = 0; r < DPQI_TILE; r++) ones[r] = r < rows;
+    }
+    return columns;
+}
+
+static double *moments_of(const step_task *task, size_t group) {
+    return task->shared.moments + group * triangle(task->step->width + 2);
+}
+
+/* Adds a tile's products of y and 1 to the moments of its group. */
+static void add_moments(const step_task *task, const dpqi_block *block, size_t group, const float *tile,
+                        step_scratch *scratch) {
+    double *moments = moments_of(task, group);
+    const size_t columns = extend_tile(task, tile, block->rows, has_norm(task->step), 1, scratch);
+    if (block->first_row == 0) memset(moments, 0, triangle(columns) * sizeof *moments);
+    task->kernels->add_squares(scratch->extended, columns, moments);
+}
+
+/* Mean and variance of the responses of a group to code `k` from the moments of y, which are taken with queries less
+ * `shift`. */
+static void response_statistics(const step_task *task, size_t group, const float *shift, size_t k) {
     const dpq_step *step = task->step;
-    load_block(task, task->query, block, scratch->query);
+    const size_t width = step->width, size = width + (step->variant == DPQ_VQ);
+    const double *moments = moments_of(task, group), *sums = moments + triangle(size), rows = (double)step->batch;
+    const float *key = codebook_of(step, task->keys, group) + k * width;
+    double mean = 0, variance = 0;
+    for (size_t i = 0; i < size; i++) {
+        /* w of SX: the key; of VQ: 2 (key - shift), and -1 for the norm. */
+        double weight[2], inner = 0;
+        for (size_t j = 0; j < size; j++) {
+            weight[1] = step->variant == DPQ_SX ? (double)key[j]
+                        : j < width             ? 2 * ((double)key[j] - (double)shift[j])
+                                                : -1;
+            inner += weight[1] * (at_triangle(moments, i, j) - sums[i] * sums[j] / rows);
+        }
+        weight[0] = step->variant == DPQ_SX ? (double)key[i] : i < width ? 2 * ((double)key[i] - (double)shift[i]) : -1;
+        variance += weight[0] * inner;
+        mean += weight[0] * sums[i] / rows;
+        if (step->variant == DPQ_SX) mean += weight[0] * (double)shift[i];
+        if (step->variant == DPQ_VQ && i < width) mean -= weight[0] * weight[0] / 4;
+    }
+    task->shared.means[group * step->codes + k] = mean;
+    task->shared.variances[group * step->codes + k] = variance / rows;
+}
+
+/* The same from the responses themselves. In a batch of few rows those to a code may happen to be nearly equal, and a
+ * difference of moments would then say little. */
+static void direct_statistics(const step_task *task, size_t group, size_t k) {
+    const dpq_step *step = task->step;
+    const float *key = codebook_of(step, task->keys, group) + k * step->width;
+    double mean = 0, variance = 0, responses[DPQI_TILE];
+    for (size_t r = 0; r < step->batch; r++) {
+        const float *query = task->query + (r * step->groups + group) * step->width;
+        responses[r] = 0;
+        for (size_t c = 0; c < step->width; c++) {
+            const double x = (double)query[c], y = (double)key[c];
+            responses[r] += step->variant == DPQ_SX ? x * y : -(x - y) * (x - y);
+        }
+        mean += responses[r] / (double)step->batch;
+    }
+    for (size_t r = 0; r < step->batch; r++) variance += (responses[r] - mean) * (responses[r] - mean);
+    task->shared.means[group * step->codes + k] = mean;
+    task->shared.variances[group * step->codes + k] = variance / (double)step->batch;
+}
+
+/* The moments of y, with queries less the first of the batch: that is about as far from their mean as the rest, so the
+ * differences of sums lose no digits. */
+static void sum_moments(const step_task *task, const dpqi_block *block, const dpqi_block *next, step_scratch *scratch) {
+    const dpq_step *step = task->step;
+    load_block(task, task->query, block, task->query, scratch->query);
     for (size_t group = block->first_group; group < block->end_group; group++) {
-        const size_t at = group * step->codes;
-        fetch_next(task, task->query, block, next, group - block->first_group);
-        respond(task, block, group - block->first_group, NULL, scratch);
-        if (block->first_row == 0)
-            for (size_t k = 0; k < step->codes; k++) {
-                task->shared.shifts[at + k] = scratch->responses[k * DPQI_TILE];
-                task->shared.sums[at + k] = task->shared.products[at + k] = 0;
-            }
-        task->kernels->add_moments(scratch->responses, scratch->responses, task->shared.shifts + at, step->codes,
-                                   block->rows, task->shared.sums + at, task->shared.products + at);
+        const size_t i = group - block->first_group;
+        fetch_next(task, task->query, block, next, i);
+        add_moments(task, block, group, scratch->query + i * step->width * DPQI_TILE, scratch);
+        if (block->first_row + block->rows == step->batch)
+            for (size_t k = 0; k < step->codes; k++)
+                response_statistics(task, group, task->query + group * step->width, k);
     }
 }
 
-static void sum_responses_task(void *context, size_t begin, size_t end, int worker) {
-    walk_groups(context, begin, end, worker, sum_responses);
+static void sum_moments_task(void *context, size_t begin, size_t end, int worker) {
+    const step_task *task = context;
+    if (task->step->batch > DPQI_TILE) {
+        walk_groups(task, begin, end, worker, sum_moments);
+        return;
+    }
+    for (size_t group = begin; group < end; group++)
+        for (size_t k = 0; k < task->step->codes; k++) direct_statistics(task, group, k);
 }
 
-/* Pools the groups' means and squared deviations pairwise (Chan, Golub, LeVeque 1979). */
+/* Mean and variance over the groups together. */
 static void pool_statistics(const dpq_step *step, const step_shared *shared, float *out_statistics) {
-    const double rows = (double)step->batch;
     for (size_t k = 0; k < step->codes; k++) {
-        double mean = 0, square = 0;
+        double mean = 0, variance = 0;
+        for (size_t group = 0; group < step->groups; group++) mean += shared->means[group * step->codes + k];
+        mean /= (double)step->groups;
         for (size_t group = 0; group < step->groups; group++) {
-            const size_t at = group * step->codes + k;
-            const double offset = shared->sums[at] / rows;
-            const double shift = (double)shared->shifts[at] + offset - mean;
-            square += shared->products[at] - shared->sums[at] * offset;
-            square += shift * shift * rows * (double)group / (double)(group + 1);
-            mean += shift / (double)(group + 1);
+            const double shift = shared->means[group * step->codes + k] - mean;
+            variance += shared->variances[group * step->codes + k] + shift * shift;
         }
-        const double variance = square / (rows * (double)step->groups);
+        variance /= (double)step->groups;
         out_statistics[k] = (float)mean;
         out_statistics[step->codes + k] = variance > 0 ? (float)variance : 0;
+    }
+}
+
+/* Makes the keys of a group ready for assignment, interleaved: the largest bias + codeword . y is the largest
+ * (normalised) response. VQ takes keys and queries less the mean key, which does not change distances and keeps their
+ * digits. */
+static void prepare_codewords(const step_task *task, size_t group, float *codewords, float *bias) {
+    const dpq_step *step = task->step;
+    const size_t width = step->width, codes = padded(step->codes), columns = width + (size_t)has_norm(step);
+    const float *keys = codebook_of(step, task->keys, group), *center = task->shared.centers + group * width;
+    memset(codewords, 0, codes * columns * sizeof *codewords);
+    for (size_t k = 0; k < codes; k++) bias[k] = -INFINITY;
+    for (size_t k = 0; k < step->codes; k++) {
+        const double factor = task->mean ? (double)task->factor[k] : 1, mean = task->mean ? (double)task->mean[k] : 0;
+        float *block = codewords + k / DPQI_CODE_BLOCK * DPQI_CODE_BLOCK * columns + k % DPQI_CODE_BLOCK;
+        double norm = 0;
+        for (size_t c = 0; c < width; c++) {
+            double value = (double)keys[k * width + c];
+            if (step->variant == DPQ_VQ) {
+                value -= (double)center[c];
+                norm += value * value;
+            }
+            block[c * DPQI_CODE_BLOCK] = (float)(has_norm(step) ? 2 * factor * value : factor * value);
+        }
+        if (has_norm(step)) block[width * DPQI_CODE_BLOCK] = (float)-factor;
+        bias[k] = (float)(step->variant == DPQ_SX ? -factor * mean
+                          : step->normalise       ? -factor * (norm + mean)
+                                                  : -norm / 2);
     }
 }
 
@@ -233,19 +369,31 @@ static void choose_codes(const step_task *task, const dpqi_block *block, const d
                          step_scratch *scratch) {
     const dpq_step *step = task->step;
     const size_t groups = block->end_group - block->first_group, stride = step->groups * step->width;
-    load_block(task, task->query, block, scratch->query);
+    const size_t width = step->width, columns = width + (size_t)has_norm(step), size = padded(step->codes);
+    load_block(task, task->query, block, step->variant == DPQ_VQ ? task->shared.centers : NULL, scratch->query);
     for (size_t i = 0; i < groups; i++) {
+        const size_t group = block->first_group + i;
+        const float *tile = scratch->query + i * width * DPQI_TILE;
+        float *keys = scratch->keys + (group - scratch->first_group) * size * (width + 1);
+        float *bias = scratch->bias + (group - scratch->first_group) * size;
         int32_t *codes = scratch->codes + i * DPQI_TILE;
         fetch_next(task, task->query, block, next, i);
-        respond(task, block, i, NULL, scratch);
-        task->kernels->argmax(scratch->responses, step->codes, task->mean, task->factor, codes, scratch->best);
-        if (task->output)
-            task->kernels->copy_codewords(codebook_of(step, task->values, block->first_group + i), codes, block->rows,
-                                          step->width, task->output + block_offset(step, block, i), stride);
-        if (step->variant == DPQ_VQ) {
-            double *loss = task->shared.losses + block->first_group + i;
+        if (task->output) fetch_next(task, task->output, block, next, i);
+        if (block->first_row == 0) prepare_codewords(task, group, keys, bias);
+        if (has_norm(step)) {
+            extend_tile(task, tile, block->rows, 1, 0, scratch);
+            tile = scratch->extended;
+        }
+        task->kernels->assign_tile(tile, block->rows, columns, keys, bias, step->codes, codes, NULL);
+        float *output = task->output ? task->output + block_offset(step, block, i) : NULL;
+        if (task->wants_loss) {
+            double *loss = task->shared.losses + group;
             if (block->first_row == 0) *loss = 0;
-            for (size_t r = 0; r < block->rows; r++) *loss -= (double)scratch->best[r];
+            *loss += task->kernels->replace_rows(codebook_of(step, task->keys, group), codes, block->rows, width,
+                                                 task->query + block_offset(step, block, i), stride, output);
+        } else if (output) {
+            task->kernels->copy_codewords(codebook_of(step, task->values, group), codes, block->rows, width, output,
+                                          stride);
         }
     }
     task->kernels->store_codes(scratch->codes, groups, block->rows, sizeof *task->out_codes,
@@ -254,6 +402,20 @@ static void choose_codes(const step_task *task, const dpqi_block *block, const d
 
 static void choose_codes_task(void *context, size_t begin, size_t end, int worker) {
     walk_groups(context, begin, end, worker, choose_codes);
+}
+
+/* The mean key of each group. */
+static void set_centers(const step_task *task) {
+    const dpq_step *step = task->step;
+    for (size_t group = 0; group < step->groups; group++) {
+        const float *keys = codebook_of(step, task->keys, group);
+        float *center = task->shared.centers + group * step->width;
+        for (size_t c = 0; c < step->width; c++) {
+            double sum = 0;
+            for (size_t k = 0; k < step->codes; k++) sum += (double)keys[k * step->width + c];
+            center[c] = (float)(sum / (double)step->codes);
+        }
+    }
 }
 
 dpq_status dpq_step_forward(const dpq_step *step, const float *query, const float *keys, const float *values,
@@ -268,7 +430,7 @@ dpq_status dpq_step_forward(const dpq_step *step, const float *query, const floa
     const int workers = dpqi_workers(threads, step_operations(step, task.kernels));
     if (step->normalise) {
         if (!statistics) {
-            dpqi_parallel(workers, step->groups, 1, sum_responses_task, &task);
+            dpqi_parallel(workers, step->groups, 1, sum_moments_task, &task);
             pool_statistics(step, &task.shared, task.shared.pooled);
             statistics = task.shared.pooled;
         }
@@ -279,10 +441,12 @@ dpq_status dpq_step_forward(const dpq_step *step, const float *query, const floa
             out_statistics[k] = step->normalise ? statistics[k] : 0;
             out_statistics[step->codes + k] = step->normalise ? statistics[step->codes + k] : 1;
         }
+    if (step->variant == DPQ_VQ) set_centers(&task);
+    task.wants_loss = out_regularization && step->variant == DPQ_VQ;
     dpqi_parallel(workers, step->groups, 1, choose_codes_task, &task);
     if (out_regularization) {
         double loss = 0;
-        if (step->variant == DPQ_VQ && step->batch)
+        if (task.wants_loss && step->batch)
             for (size_t group = 0; group < step->groups; group++) loss += task.shared.losses[group];
         const double elements = (double)step->batch * (double)step->groups * (double)step->width;
         *out_regularization = step->batch ? loss / elements : 0;
@@ -292,90 +456,65 @@ dpq_status dpq_step_forward(const dpq_step *step, const float *query, const floa
 
 /* ---- backward, SX ----------------------------------------------------------------------------------------------- */
 
-/* Gradient of the loss by the (normalised) responses of group `i` of a loaded block, to scratch->gradient. */
-static void response_gradient(const step_task *task, const dpqi_block *block, size_t i, step_scratch *scratch) {
+static const double log2_e = 1.4426950408889634, ln_2 = 0.6931471805599453;
+
+static double *key_gradients_of(const step_task *task, size_t group) {
+    return task->shared.key_gradients + group * (task->step->width + 1) * padded(task->step->codes);
+}
+
+/* Makes the keys of a group ready for the softmax: bias + key . q is the response over the temperature, in powers of
+ * two. */
+static void prepare_keys(const step_task *task, size_t group, float *keys, float *bias) {
     const dpq_step *step = task->step;
-    respond(task, block, i, task->mean, scratch);
-    task->kernels->responses(scratch->upstream + i * step->width * DPQI_TILE, step->width,
-                             codebook_of(step, task->values, block->first_group + i), step->codes, 0, NULL, NULL,
-                             scratch->gradient);
-    task->kernels->softmax_backward(scratch->responses, step->codes, 1 / step->temperature, scratch->numerators,
-                                    scratch->gradient);
-}
-
-/* What the gradient through the batch statistics needs: sums over rows of the gradient, and of it times the response.
- */
-static void sum_gradients(const step_task *task, const dpqi_block *block, const dpqi_block *next,
-                          step_scratch *scratch) {
-    const dpq_step *step = task->step;
-    load_block(task, task->query, block, scratch->query);
-    load_block(task, task->upstream, block, scratch->upstream);
-    for (size_t group = block->first_group; group < block->end_group; group++) {
-        double *sums = task->shared.sums + group * step->codes, *products = task->shared.products + group * step->codes;
-        if (block->first_row == 0) {
-            memset(sums, 0, step->codes * sizeof *sums);
-            memset(products, 0, step->codes * sizeof *products);
-        }
-        fetch_next(task, task->query, block, next, group - block->first_group);
-        fetch_next(task, task->upstream, block, next, group - block->first_group);
-        response_gradient(task, block, group - block->first_group, scratch);
-        task->kernels->add_moments(scratch->gradient, scratch->responses, NULL, step->codes, block->rows, sums,
-                                   products);
-    }
-}
-
-static void sum_gradients_task(void *context, size_t begin, size_t end, int worker) {
-    walk_groups(context, begin, end, worker, sum_gradients);
-}
-
-static void pool_gradient_sums(const dpq_step *step, step_shared *shared) {
-    const double cells = (double)step->batch * (double)step->groups;
+    const float *source = codebook_of(step, task->keys, group);
     for (size_t k = 0; k < step->codes; k++) {
-        double sum = 0, product = 0;
-        for (size_t group = 0; group < step->groups; group++) {
-            sum += shared->sums[group * step->codes + k];
-            product += shared->products[group * step->codes + k];
-        }
-        shared->mean_gradient[k] = (float)(sum / cells);
-        shared->mean_product[k] = (float)(product / cells);
+        const double factor = (task->mean ? (double)task->factor[k] : 1) * log2_e / (double)step->temperature;
+        bias[k] = task->mean ? (float)(-factor * (double)task->mean[k]) : 0;
+        for (size_t c = 0; c < step->width; c++)
+            keys[k * step->width + c] = (float)(factor * (double)source[k * step->width + c]);
     }
 }
 
-/* The codes of one group of a block, of the forward pass. */
-static void block_codes(const step_task *task, const dpqi_block *block, size_t group, int32_t *out) {
-    for (size_t r = 0; r < block->rows; r++) out[r] = task->codes[(block->first_row + r) * task->step->groups + group];
-}
-
+/* Gradients that take the statistics of the normalisation as constants: of queries, and sums for those of keys. */
 static void gradients_sx(const step_task *task, const dpqi_block *block, const dpqi_block *next,
                          step_scratch *scratch) {
     const dpq_step *step = task->step;
     const dpqi_batch_kernels *kernels = task->kernels;
-    const size_t width = step->width, codebook = step->codes * width, groups = block->end_group - block->first_group;
-    const size_t stride = step->groups * width;
-    load_block(task, task->query, block, scratch->query);
-    load_block(task, task->upstream, block, scratch->upstream);
+    const size_t width = step->width, codes = step->codes, groups = block->end_group - block->first_group;
+    const size_t stride = step->groups * width, size = padded(codes);
+    double *values = task->shared.value_gradients + block->first_group * codes * width;
+    load_block(task, task->query, block, NULL, scratch->query);
+    load_block(task, task->upstream, block, NULL, scratch->upstream);
+    if (block->first_row == 0) memset(values, 0, groups * codes * width * sizeof *values);
     for (size_t i = 0; i < groups; i++) {
-        const size_t group = block->first_group + i, tile = i * width * DPQI_TILE;
-        double *keys = task->shared.key_gradients + group * codebook;
-        double *values = task->shared.value_gradients + group * codebook;
+        const size_t group = block->first_group + i;
+        const float *query = scratch->query + i * width * DPQI_TILE;
+        float *keys = scratch->keys + (group - scratch->first_group) * size * (width + 1);
+        float *bias = scratch->bias + (group - scratch->first_group) * size;
+        double *key_gradients = key_gradients_of(task, group);
         if (block->first_row == 0) {
-            memset(keys, 0, codebook * sizeof *keys);
-            memset(values, 0, codebook * sizeof *values);
+            prepare_keys(task, group, keys, bias);
+            memset(key_gradients, 0, (width + 1) * size * sizeof *key_gradients);
         }
         fetch_next(task, task->query, block, next, i);
         fetch_next(task, task->upstream, block, next, i);
-        response_gradient(task, block, i, scratch);
-        if (task->mean)
-            kernels->normalise_backward(scratch->gradient, scratch->responses, step->codes, task->shared.mean_gradient,
-                                        task->shared.mean_product, task->factor);
-        if (task->wants_keys) kernels->add_outer(scratch->gradient, step->codes, scratch->query + tile, width, keys);
-        if (task->query_gradient)
-            kernels->multiply_keys(scratch->gradient, step->codes, codebook_of(step, task->keys, group), width,
-                                   scratch->query_gradient + tile);
-        block_codes(task, block, group, scratch->codes);
-        kernels->accumulate(task->upstream + block_offset(step, block, i), stride, block->rows, width, scratch->codes,
-                            NULL, values, width);
+        if (task->query_gradient) fetch_next(task, task->query_gradient, block, next, i);
+        kernels->softmax(query, scratch->upstream + i * width * DPQI_TILE, width, keys, bias,
+                         codebook_of(step, task->values, group), codes, scratch->shares, scratch->gradient,
+                         scratch->inverse, scratch->mean);
+        kernels->multiply_keys(scratch->shares, scratch->mean, scratch->gradient, codes, keys, width, scratch->inverse,
+                               (float)ln_2, scratch->query_gradient + i * width * DPQI_TILE);
+        if (task->wants_keys || task->mean) {
+            kernels->scale_tile(query, width, scratch->inverse, scratch->extended);
+            if (task->mean) memcpy(scratch->extended + width * DPQI_TILE, scratch->inverse, DPQI_TILE * sizeof(float));
+            kernels->add_outer(scratch->gradient, codes, scratch->extended, width + (task->mean != NULL), key_gradients,
+                               size);
+        }
+        if (task->mean) add_moments(task, block, group, query, scratch);
     }
+    kernels->add_by_code(task->upstream + block_offset(step, block, 0), stride, block->rows, groups, width,
+                         task->codes + block->first_row * step->groups + block->first_group, step->groups, values, NULL,
+                         codes);
     if (task->query_gradient)
         kernels->store_tile(scratch->query_gradient, block->rows, groups * width,
                             task->query_gradient + block_offset(step, block, 0), stride);
@@ -385,45 +524,127 @@ static void gradients_sx_task(void *context, size_t begin, size_t end, int worke
     walk_groups(context, begin, end, worker, gradients_sx);
 }
 
-/* ---- backward, VQ ----------------------------------------------------------------------------------------------- */
-
-/* The key gradient is key_weight * 2 / elements * sum over the rows of a code of (key - q): the code's count times
- * its key, less the sum of its queries. */
-static void gradients_vq(const step_task *task, const dpqi_block *block, const dpqi_block *next,
-                         step_scratch *scratch) {
+/* Means over batch and groups of the gradient by the normalised response, dr, and of dr times that response. */
+static void pool_gradients(const step_task *task) {
     const dpq_step *step = task->step;
-    const size_t width = step->width, codebook = step->codes * width, groups = block->end_group - block->first_group;
-    const size_t stride = step->groups * width, first = block_offset(step, block, 0);
-    for (size_t i = 0; i < groups; i++) {
-        const size_t group = block->first_group + i;
-        double *sums = task->shared.key_gradients + group * codebook, *counts = task->shared.sums + group * step->codes;
-        if (block->first_row == 0) {
-            memset(sums, 0, codebook * sizeof *sums);
-            memset(counts, 0, step->codes * sizeof *counts);
+    const size_t width = step->width, size = padded(step->codes);
+    const double cells = (double)step->batch * (double)step->groups * (double)step->temperature;
+    for (size_t k = 0; k < step->codes; k++) {
+        double gradient = 0, product = 0;
+        for (size_t group = 0; group < step->groups; group++) {
+            const double *sums = key_gradients_of(task, group), sum = sums[width * size + k];
+            const float *key = codebook_of(step, task->keys, group) + k * width;
+            double along = 0;
+            for (size_t c = 0; c < width; c++) along += sums[c * size + k] * (double)key[c];
+            gradient += sum;
+            product += (double)task->factor[k] * (along - (double)task->mean[k] * sum);
         }
-        fetch_next(task, task->query, block, next, i);
-        block_codes(task, block, group, scratch->codes);
-        for (size_t r = 0; r < block->rows; r++) counts[scratch->codes[r]] += 1;
-        task->kernels->accumulate(task->query + block_offset(step, block, i), stride, block->rows, width,
-                                  scratch->codes, NULL, sums, width);
+        task->shared.mean_gradient[k] = gradient / cells;
+        task->shared.mean_product[k] = product / cells;
     }
-    if (!task->query_gradient) return;
-    for (size_t r = 0; r < block->rows; r++)
-        memcpy(task->query_gradient + first + r * stride, task->upstream + first + r * stride,
-               groups * width * sizeof(float));
-    if (task->commitment == 0) return;
-    const float commit = (float)(2 * (double)task->commitment / ((double)step->batch * (double)stride));
-    for (size_t r = 0; r < block->rows; r++)
-        for (size_t i = 0; i < groups; i++) {
-            const size_t cell = (block->first_row + r) * step->groups + block->first_group + i;
-            const float *key = codebook_of(step, task->keys, block->first_group + i) + task->codes[cell] * width;
-            for (size_t c = 0; c < width; c++)
-                task->query_gradient[cell * width + c] += commit * (task->query[cell * width + c] - key[c]);
-        }
 }
 
+/* What the batch statistics take from the gradients of keys, and what they will take from those of queries:
+ * sum over k of f (mean(dr) + r^ mean(dr r^)) key, with r^ = f (q . key - mean). */
+static void normalise_group(const step_task *task, size_t group) {
+    const dpq_step *step = task->step;
+    const size_t width = step->width, size = padded(step->codes);
+    const double *moments = moments_of(task, group), *sums = moments + triangle(width);
+    const float *keys = codebook_of(step, task->keys, group);
+    double *gradients = key_gradients_of(task, group);
+    float *matrix = task->shared.matrices + group * width * width, *offset = task->shared.offsets + group * width;
+    for (size_t k = 0; k < step->codes; k++) {
+        const double factor = (double)task->factor[k], mean = (double)task->mean[k];
+        const double product = factor * task->shared.mean_product[k], gradient = task->shared.mean_gradient[k];
+        for (size_t c = 0; c < width; c++) {
+            double along = 0;
+            for (size_t i = 0; i < width; i++) along += at_triangle(moments, c, i) * (double)keys[k * width + i];
+            double *sum = gradients + c * size + k;
+            *sum =
+                factor * (*sum - (double)step->temperature * (gradient * sums[c] + product * (along - mean * sums[c])));
+        }
+    }
+    for (size_t c = 0; c < width; c++) {
+        double constant = 0;
+        for (size_t k = 0; k < step->codes; k++) {
+            const double factor = (double)task->factor[k], product = factor * task->shared.mean_product[k];
+            constant += factor * (task->shared.mean_gradient[k] - product * (double)task->mean[k]) *
+                        (double)keys[k * width + c];
+        }
+        offset[c] = (float)constant;
+        for (size_t i = 0; i < width; i++) {
+            double sum = 0;
+            for (size_t k = 0; k < step->codes; k++) {
+                const double factor = (double)task->factor[k];
+                sum += factor * factor * task->shared.mean_product[k] * (double)keys[k * width + i] *
+                       (double)keys[k * width + c];
+            }
+            matrix[i * width + c] = (float)sum;
+        }
+    }
+}
+
+static void normalise_queries(const step_task *task, const dpqi_block *block, const dpqi_block *next,
+                              step_scratch *scratch) {
+    const dpq_step *step = task->step;
+    const size_t width = step->width, groups = block->end_group - block->first_group;
+    load_block(task, task->query, block, NULL, scratch->query);
+    load_block(task, task->query_gradient, block, NULL, scratch->query_gradient);
+    for (size_t i = 0; i < groups; i++) {
+        const size_t group = block->first_group + i, at = i * width * DPQI_TILE;
+        fetch_next(task, task->query, block, next, i);
+        fetch_next(task, task->query_gradient, block, next, i);
+        task->kernels->subtract_product(scratch->query + at, width, task->shared.matrices + group * width * width,
+                                        task->shared.offsets + group * width, scratch->query_gradient + at);
+    }
+    task->kernels->store_tile(scratch->query_gradient, block->rows, groups * width,
+                              task->query_gradient + block_offset(step, block, 0), step->groups * width);
+}
+
+static void normalise_task(void *context, size_t begin, size_t end, int worker) {
+    const step_task *task = context;
+    for (size_t group = begin; group < end; group++) normalise_group(task, group);
+    if (task->query_gradient) walk_groups(task, begin, end, worker, normalise_queries);
+}
+
+/* ---- backward, VQ ----------------------------------------------------------------------------------------------- */
+
+/* Bytes of sums that stay in the second-level cache. */
+#define SUMS_AT_ONCE ((size_t)256 << 10)
+
+/* The key gradient is key_weight * 2 / elements * sum over the rows of a code of (key - q): the code's count times
+ * its key, less the sum of its queries. Rows go by whole, as many groups as the sums allow. */
 static void gradients_vq_task(void *context, size_t begin, size_t end, int worker) {
-    walk_groups(context, begin, end, worker, gradients_vq);
+    const step_task *task = context;
+    const dpq_step *step = task->step;
+    const dpqi_batch_kernels *kernels = task->kernels;
+    const size_t width = step->width, codes = step->codes, stride = step->groups * width;
+    const size_t wanted = SUMS_AT_ONCE / (codes * width * sizeof(double)), at_once = wanted ? wanted : 1;
+    const float commit = (float)(2 * (double)task->commitment / ((double)step->batch * (double)stride));
+    (void)worker;
+    memset(task->shared.key_gradients + begin * codes * width, 0, (end - begin) * codes * width * sizeof(double));
+    memset(task->shared.means + begin * codes, 0, (end - begin) * codes * sizeof(double));
+    for (size_t group = begin; group < end; group += at_once) {
+        const size_t groups = end - group < at_once ? end - group : at_once;
+        for (size_t row = 0; row < step->batch; row += DPQI_TILE) {
+            const size_t rows = step->batch - row < DPQI_TILE ? step->batch - row : DPQI_TILE;
+            const size_t at = row * stride + group * width;
+            const uint16_t *chosen = task->codes + row * step->groups + group;
+            if (task->wants_keys)
+                kernels->add_by_code(task->query + at, stride, rows, groups, width, chosen, step->groups,
+                                     task->shared.key_gradients + group * codes * width,
+                                     task->shared.means + group * codes, codes);
+            if (!task->query_gradient) continue;
+            if (task->commitment != 0)
+                kernels->pull_to_codes(task->query + at, task->upstream + at, stride, rows, groups, width,
+                                       codebook_of(step, task->keys, group), step->shared ? 0 : codes, chosen,
+                                       step->groups, commit, task->query_gradient + at);
+            else
+                for (size_t r = 0; r < rows; r++)
+                    memcpy(task->query_gradient + at + r * stride, task->upstream + at + r * stride,
+                           groups * width * sizeof(float));
+        }
+    }
 }
 
 /* Turns counts and sums of queries into key gradients. */
@@ -435,7 +656,7 @@ static void finish_vq(const step_task *task) {
         const float *keys = codebook_of(step, task->keys, group);
         double *gradient = task->shared.key_gradients + group * step->codes * step->width;
         for (size_t i = 0; i < step->codes * step->width; i++) {
-            const double count = task->shared.sums[group * step->codes + i / step->width];
+            const double count = task->shared.means[group * step->codes + i / step->width];
             gradient[i] = pull * (count * (double)keys[i] - gradient[i]);
         }
     }
@@ -450,6 +671,21 @@ static void gather_gradient(const dpq_step *step, const double *per_group, float
             for (size_t group = 1; group < step->groups; group++) sum += per_group[group * codebook + i];
         out[i] = (float)sum;
     }
+}
+
+/* The same from the sums of SX, which lie on their side. */
+static void gather_key_gradient(const step_task *task, float *out) {
+    const dpq_step *step = task->step;
+    const size_t width = step->width, size = padded(step->codes), books = step->shared ? 1 : step->groups;
+    for (size_t book = 0; book < books; book++)
+        for (size_t k = 0; k < step->codes; k++)
+            for (size_t c = 0; c < width; c++) {
+                double sum = key_gradients_of(task, book)[c * size + k];
+                if (step->shared)
+                    for (size_t group = 1; group < step->groups; group++)
+                        sum += key_gradients_of(task, group)[c * size + k];
+                out[(book * step->codes + k) * width + c] = (float)(sum / (double)step->temperature);
+            }
 }
 
 dpq_status dpq_step_backward(const dpq_step *step, const float *query, const float *keys, const float *values,
@@ -472,16 +708,18 @@ dpq_status dpq_step_backward(const dpq_step *step, const float *query, const flo
     const int workers = dpqi_workers(threads, 3 * step_operations(step, task.kernels));
     if (!sx) {
         dpqi_parallel(workers, step->groups, 1, gradients_vq_task, &task);
+        if (!out_key_gradient) return DPQ_OK;
         finish_vq(&task);
-    } else {
-        if (step->normalise) {
-            set_statistics(&task, statistics);
-            dpqi_parallel(workers, step->groups, 1, sum_gradients_task, &task);
-            pool_gradient_sums(step, &task.shared);
-        }
-        dpqi_parallel(workers, step->groups, 1, gradients_sx_task, &task);
-        if (out_value_gradient) gather_gradient(step, task.shared.value_gradients, out_value_gradient);
+        gather_gradient(step, task.shared.key_gradients, out_key_gradient);
+        return DPQ_OK;
     }
-    if (out_key_gradient) gather_gradient(step, task.shared.key_gradients, out_key_gradient);
+    if (step->normalise) set_statistics(&task, statistics);
+    dpqi_parallel(workers, step->groups, 1, gradients_sx_task, &task);
+    if (step->normalise) {
+        pool_gradients(&task);
+        dpqi_parallel(workers, step->groups, 1, normalise_task, &task);
+    }
+    if (out_key_gradient) gather_key_gradient(&task, out_key_gradient);
+    if (out_value_gradient) gather_gradient(step, task.shared.value_gradients, out_value_gradient);
     return DPQ_OK;
 }

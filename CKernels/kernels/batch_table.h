@@ -10,6 +10,7 @@
 #include "kernels/tile.h"
 #include "kernels/assign.h"
 #include "kernels/accumulate.h"
+#include "kernels/exponential.h"
 #include "kernels/step.h"
 #include "kernels/network.h"
 
@@ -28,13 +29,15 @@ const dpqi_batch_kernels DPQI_NAME(batch_kernels) = {
     .accumulate = DPQI_NAME(accumulate),
     .copy_codewords = DPQI_NAME(copy_codewords),
     .combine = DPQI_NAME(combine),
-    .responses = DPQI_NAME(responses),
-    .add_moments = DPQI_NAME(add_moments),
-    .argmax = DPQI_NAME(argmax),
-    .softmax_backward = DPQI_NAME(softmax_backward),
-    .normalise_backward = DPQI_NAME(normalise_backward),
+    .softmax = DPQI_NAME(softmax),
     .multiply_keys = DPQI_NAME(multiply_keys),
     .add_outer = DPQI_NAME(add_outer),
+    .add_squares = DPQI_NAME(add_squares),
+    .scale_tile = DPQI_NAME(scale_tile),
+    .subtract_product = DPQI_NAME(subtract_product),
+    .add_by_code = DPQI_NAME(add_by_code),
+    .replace_rows = DPQI_NAME(replace_rows),
+    .pull_to_codes = DPQI_NAME(pull_to_codes),
     .column_sums = DPQI_NAME(column_sums),
     .cross_entropy = DPQI_NAME(cross_entropy),
     .lstm_forward = DPQI_NAME(lstm_forward),

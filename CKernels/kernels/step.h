@@ -1,11 +1,191 @@
 /* The step of a DPQ layer (Chen, Li, Sun 2020, sections 2-3) for one tile of rows and one group.
  *
- * All buffers hold rows in lanes: a tile is [width][DPQI_TILE], responses and their gradients are [codes][DPQI_TILE].
- * The softmax and the argmax over codes are then vertical. `rows` says how many of the tile's rows are real; sums count
- * only those. `mean` and `factor` are those of the response normalisation, (response - mean[k]) * factor[k]; NULL
- * without. */
+ * Rows lie in lanes: a tile is [width][DPQI_TILE], what there is for each code is [codes][DPQI_TILE]. The softmax over
+ * codes is then vertical. Rows of a tile that are not real are zeros in queries and in the gradient from above, so their
+ * gradients vanish without a test. */
 
 #define VECTORS_A_TILE (DPQI_TILE / LANES)
+
+/* Columns of a product that share the loads of its other factor. */
+#define COLUMNS_AT_ONCE (LANES >= 16 ? 8 : 4)
+
+static inline __attribute__((always_inline)) void score_codes(const float *tile, size_t width, const float *keys,
+                                                              const float *bias, size_t count,
+                                                              vf score[CODES_AT_ONCE][ROWS_AT_ONCE]) {
+    for (size_t i = 0; i < count; i++)
+        for (int v = 0; v < ROWS_AT_ONCE; v++) score[i][v] = vf_set1(bias ? bias[i] : 0);
+    for (size_t c = 0; c < width; c++) {
+        vf x[ROWS_AT_ONCE];
+        for (int v = 0; v < ROWS_AT_ONCE; v++) x[v] = vf_load(tile + c * DPQI_TILE + v * LANES);
+        for (size_t i = 0; i < count; i++) {
+            const vf key = vf_set1(keys[i * width + c]);
+            for (int v = 0; v < ROWS_AT_ONCE; v++) score[i][v] = vf_fma(x[v], key, score[i][v]);
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void logits_of(const float *tile, size_t width, const float *keys,
+                                                            const float *bias, size_t count, vf largest[ROWS_AT_ONCE],
+                                                            float *out) {
+    vf score[CODES_AT_ONCE][ROWS_AT_ONCE];
+    score_codes(tile, width, keys, bias, count, score);
+    for (size_t i = 0; i < count; i++)
+        for (int v = 0; v < ROWS_AT_ONCE; v++) {
+            largest[v] = vf_max(score[i][v], largest[v]);
+            vf_store(out + i * DPQI_TILE + v * LANES, score[i][v]);
+        }
+}
+
+static inline __attribute__((always_inline)) void shares_of(const float *tile, size_t width, const float *values,
+                                                            size_t count, const vf largest[ROWS_AT_ONCE],
+                                                            vf total[ROWS_AT_ONCE], vf mean[ROWS_AT_ONCE],
+                                                            float *shares, float *rewards) {
+    vf reward[CODES_AT_ONCE][ROWS_AT_ONCE];
+    score_codes(tile, width, values, NULL, count, reward);
+    for (size_t i = 0; i < count; i++)
+        for (int v = 0; v < ROWS_AT_ONCE; v++) {
+            const size_t at = i * DPQI_TILE + (size_t)v * LANES;
+            const vf share = power_of_two(vf_sub(vf_load(shares + at), largest[v]));
+            vf_store(shares + at, share);
+            vf_store(rewards + at, reward[i][v]);
+            total[v] = vf_add(total[v], share);
+            mean[v] = vf_fma(share, reward[i][v], mean[v]);
+        }
+}
+
+/* The softmax of a tile and what the gradient from above says of it. With logit_k = bias[k] + query . keys[k] and
+ * reward_k = upstream . values[k]:
+ *   shares[k] = 2^(logit_k - largest logit),  rewards[k] = reward_k
+ *   out_inverse[row] = 1 / sum of shares,  out_mean[row] = sum of share * reward / sum of shares
+ * so that the gradient by the logits, but for a factor ln 2, is shares * (rewards - mean) * inverse. */
+static void DPQI_NAME(softmax)(const float *query, const float *upstream, size_t width, const float *keys,
+                               const float *bias, const float *values, size_t codes, float *shares, float *rewards,
+                               float *out_inverse, float *out_mean) {
+    for (size_t r = 0; r < DPQI_TILE; r += ROWS_AT_ONCE * LANES) {
+        vf largest[ROWS_AT_ONCE], total[ROWS_AT_ONCE], mean[ROWS_AT_ONCE];
+        for (int v = 0; v < ROWS_AT_ONCE; v++) {
+            largest[v] = vf_set1(-INFINITY);
+            total[v] = mean[v] = vf_set1(0);
+        }
+        size_t k = 0;
+        for (; k + CODES_AT_ONCE <= codes; k += CODES_AT_ONCE)
+            logits_of(query + r, width, keys + k * width, bias + k, CODES_AT_ONCE, largest, shares + k * DPQI_TILE + r);
+        if (k < codes)
+            logits_of(query + r, width, keys + k * width, bias + k, codes - k, largest, shares + k * DPQI_TILE + r);
+        for (k = 0; k + CODES_AT_ONCE <= codes; k += CODES_AT_ONCE)
+            shares_of(upstream + r, width, values + k * width, CODES_AT_ONCE, largest, total, mean,
+                      shares + k * DPQI_TILE + r, rewards + k * DPQI_TILE + r);
+        if (k < codes)
+            shares_of(upstream + r, width, values + k * width, codes - k, largest, total, mean,
+                      shares + k * DPQI_TILE + r, rewards + k * DPQI_TILE + r);
+        for (int v = 0; v < ROWS_AT_ONCE; v++) {
+            const vf inverse = vf_div(vf_set1(1), total[v]);
+            vf_store(out_inverse + r + v * LANES, inverse);
+            vf_store(out_mean + r + v * LANES, vf_mul(mean[v], inverse));
+        }
+    }
+}
+
+/* Vectors of rows taken together in a product with codewords. */
+#define PRODUCT_VECTORS 2
+
+/* Where shares is given, gradient = shares * (gradient - mean) on the way. */
+static inline __attribute__((always_inline)) void multiply_columns(const float *shares, const float *mean,
+                                                                   float *gradient, size_t codes, const float *keys,
+                                                                   size_t width, int count, const float *factor,
+                                                                   float scale, float *out) {
+    for (size_t r = 0; r < DPQI_TILE; r += PRODUCT_VECTORS * LANES) {
+        vf sum[COLUMNS_AT_ONCE][PRODUCT_VECTORS], middle[PRODUCT_VECTORS];
+        for (int v = 0; v < PRODUCT_VECTORS; v++) {
+            middle[v] = shares ? vf_load(mean + r + v * LANES) : vf_set1(0);
+            for (int i = 0; i < count; i++) sum[i][v] = vf_set1(0);
+        }
+        for (size_t k = 0; k < codes; k++) {
+            vf g[PRODUCT_VECTORS];
+            for (int v = 0; v < PRODUCT_VECTORS; v++) {
+                const size_t at = k * DPQI_TILE + r + (size_t)v * LANES;
+                g[v] = vf_load(gradient + at);
+                if (shares) {
+                    g[v] = vf_mul(vf_load(shares + at), vf_sub(g[v], middle[v]));
+                    vf_store(gradient + at, g[v]);
+                }
+            }
+            for (int i = 0; i < count; i++) {
+                const vf key = vf_set1(keys[k * width + (size_t)i]);
+                for (int v = 0; v < PRODUCT_VECTORS; v++) sum[i][v] = vf_fma(g[v], key, sum[i][v]);
+            }
+        }
+        for (int i = 0; i < count; i++)
+            for (int v = 0; v < PRODUCT_VECTORS; v++) {
+                const size_t at = r + (size_t)v * LANES;
+                const vf f = vf_mul(vf_load(factor + at), vf_set1(scale));
+                vf_store(out + (size_t)i * DPQI_TILE + at, vf_mul(sum[i][v], f));
+            }
+    }
+}
+
+/* Gradient by the logits, in place of the rewards: shares * (rewards - mean); and by the query:
+ * out[width][DPQI_TILE] = scale * factor[row] * sum over codes of gradient[k] * keys[k][width]. */
+static void DPQI_NAME(multiply_keys)(const float *shares, const float *mean, float *gradient, size_t codes,
+                                     const float *keys, size_t width, const float *factor, float scale, float *out) {
+    size_t c = 0;
+    for (; c + COLUMNS_AT_ONCE <= width; c += COLUMNS_AT_ONCE)
+        multiply_columns(c ? NULL : shares, mean, gradient, codes, keys + c, width, COLUMNS_AT_ONCE, factor, scale,
+                         out + c * DPQI_TILE);
+    if (c + 4 <= width) {
+        multiply_columns(c ? NULL : shares, mean, gradient, codes, keys + c, width, 4, factor, scale,
+                         out + c * DPQI_TILE);
+        c += 4;
+    }
+    for (; c < width; c++)
+        multiply_columns(c ? NULL : shares, mean, gradient, codes, keys + c, width, 1, factor, scale,
+                         out + c * DPQI_TILE);
+}
+
+/* sums[c][LANES codes] += over rows of rows[r][LANES codes] * tile[c][r]. Two sums a column where there are few columns:
+ * one would wait for itself. */
+static inline __attribute__((always_inline)) void outer_columns(const float *rows, const float *tile, int columns,
+                                                                int chains, double *sums, size_t pitch) {
+    vf sum[2][COLUMNS_AT_ONCE];
+    for (int i = 0; i < chains; i++)
+        for (int c = 0; c < columns; c++) sum[i][c] = vf_set1(0);
+    for (size_t r = 0; r < DPQI_TILE; r += (size_t)chains)
+        for (int i = 0; i < chains; i++) {
+            const vf gradient = vf_load(rows + (r + (size_t)i) * LANES);
+            for (int c = 0; c < columns; c++)
+                sum[i][c] = vf_fma(gradient, vf_set1(tile[(size_t)c * DPQI_TILE + r + (size_t)i]), sum[i][c]);
+        }
+    for (int c = 0; c < columns; c++) {
+        float narrow[LANES];
+        vf_store(narrow, chains == 2 ? vf_add(sum[0][c], sum[1][c]) : sum[0][c]);
+        double *out = sums + (size_t)c * pitch;
+        for (size_t i = 0; i < LANES; i++) out[i] += (double)narrow[i];
+    }
+}
+
+/* out[width][pitch] += over rows of gradient[k][row] * tile[c][row], for codes k < pitch; pitch is codes rounded up to a
+ * multiple of DPQI_CODE_BLOCK. Codes are turned into lanes, so that sums over rows need no sums over lanes. */
+static void DPQI_NAME(add_outer)(const float *gradient, size_t codes, const float *tile, size_t width, double *out,
+                                 size_t pitch) {
+    float rows[DPQI_TILE * LANES];
+    for (size_t k = 0; k < codes; k += LANES) {
+        for (size_t r = 0; r < DPQI_TILE; r += LANES) {
+            vf block[LANES];
+            for (size_t i = 0; i < LANES; i++)
+                block[i] = k + i < codes ? vf_load(gradient + (k + i) * DPQI_TILE + r) : vf_set1(0);
+            vf_transpose(block);
+            for (size_t i = 0; i < LANES; i++) vf_store(rows + (r + i) * LANES, block[i]);
+        }
+        size_t c = 0;
+        for (; c + COLUMNS_AT_ONCE <= width; c += COLUMNS_AT_ONCE)
+            outer_columns(rows, tile + c * DPQI_TILE, COLUMNS_AT_ONCE, 1, out + c * pitch + k, pitch);
+        if (c + 4 <= width) {
+            outer_columns(rows, tile + c * DPQI_TILE, 4, 2, out + c * pitch + k, pitch);
+            c += 4;
+        }
+        for (; c < width; c++) outer_columns(rows, tile + c * DPQI_TILE, 1, 2, out + c * pitch + k, pitch);
+    }
+}
 
 /* Sums of the lanes of LANES vectors: lane i is the sum of v[i]. */
 static inline vf sum_lanes(vf v[LANES]) {
@@ -15,234 +195,135 @@ static inline vf sum_lanes(vf v[LANES]) {
     return v[0];
 }
 
-/* Adds LANES float32 values to float64 ones. */
-static inline void add_wide(double *out, vf values, size_t count) {
-    float narrow[LANES];
-    vf_store(narrow, values);
-    for (size_t i = 0; i < count; i++) out[i] += (double)narrow[i];
-}
-
-/* One response: q . key, or -||q - key||^2 from differences, which lose no digits; AT_ONCE codes for all rows of some
- * vectors. */
-static inline __attribute__((always_inline)) void respond(const float *tile, size_t width, const float *keys,
-                                                          size_t count, int squared_distance, const float *mean,
-                                                          const float *factor, float *out) {
-    for (size_t r = 0; r < DPQI_TILE; r += ROWS_AT_ONCE * LANES) {
-        vf sum[CODES_AT_ONCE][ROWS_AT_ONCE];
-        for (size_t i = 0; i < count; i++)
-            for (int v = 0; v < ROWS_AT_ONCE; v++) sum[i][v] = vf_set1(0);
-        for (size_t c = 0; c < width; c++) {
-            vf x[ROWS_AT_ONCE];
-            for (int v = 0; v < ROWS_AT_ONCE; v++) x[v] = vf_load(tile + c * DPQI_TILE + r + v * LANES);
-            for (size_t i = 0; i < count; i++) {
-                const vf key = vf_set1(keys[i * width + c]);
-                for (int v = 0; v < ROWS_AT_ONCE; v++) {
-                    const vf d = vf_sub(x[v], key);
-                    sum[i][v] = squared_distance ? vf_fma(d, d, sum[i][v]) : vf_fma(x[v], key, sum[i][v]);
-                }
-            }
-        }
-        for (size_t i = 0; i < count; i++)
-            for (int v = 0; v < ROWS_AT_ONCE; v++) {
-                vf value = squared_distance ? vf_sub(vf_set1(0), sum[i][v]) : sum[i][v];
-                if (mean) value = vf_mul(vf_sub(value, vf_set1(mean[i])), vf_set1(factor[i]));
-                vf_store(out + i * DPQI_TILE + r + v * LANES, value);
-            }
-    }
-}
-
-/* out[codes][DPQI_TILE]: responses of a tile to keys [codes][width], normalised where mean and factor are given. */
-static void DPQI_NAME(responses)(const float *tile, size_t width, const float *keys, size_t codes, int squared_distance,
-                                 const float *mean, const float *factor, float *out) {
-    for (size_t k = 0; k < codes; k += CODES_AT_ONCE) {
-        const float *m = mean ? mean + k : NULL, *f = mean ? factor + k : NULL;
-        const float *key = keys + k * width;
-        float *place = out + k * DPQI_TILE;
-        if (codes - k < CODES_AT_ONCE)
-            respond(tile, width, key, codes - k, squared_distance, m, f, place);
-        else if (squared_distance)
-            respond(tile, width, key, CODES_AT_ONCE, 1, m, f, place);
-        else
-            respond(tile, width, key, CODES_AT_ONCE, 0, m, f, place);
-    }
-}
-
-/* sums[k] += sum over rows of (a - shift[k]); products[k] += sum over rows of (a - shift[k]) * (b - shift[k]).
- * shift NULL: 0. */
-static void DPQI_NAME(add_moments)(const float *a, const float *b, const float *shift, size_t codes, size_t rows,
-                                   double *sums, double *products) {
-    for (size_t k = 0; k < codes; k += LANES) {
-        const size_t count = codes - k < LANES ? codes - k : LANES;
-        vf sum[LANES], product[LANES];
-        for (size_t i = 0; i < LANES; i++) {
-            sum[i] = product[i] = vf_set1(0);
-            if (i >= count) continue;
-            const float *x = a + (k + i) * DPQI_TILE, *y = b + (k + i) * DPQI_TILE;
-            const float center = shift ? shift[k + i] : 0;
-            size_t r = 0;
-            for (; r + LANES <= rows; r += LANES) {
-                const vf u = vf_sub(vf_load(x + r), vf_set1(center));
-                sum[i] = vf_add(sum[i], u);
-                product[i] = vf_fma(u, vf_sub(vf_load(y + r), vf_set1(center)), product[i]);
-            }
-            for (; r < rows; r++) {
-                sums[k + i] += (double)(x[r] - center);
-                products[k + i] += (double)(x[r] - center) * (double)(y[r] - center);
-            }
-        }
-        add_wide(sums + k, sum_lanes(sum), count);
-        add_wide(products + k, sum_lanes(product), count);
-    }
-}
-
-/* The largest (normalised) response of each row: its code, ties to the lowest, and the response as stored. */
-static void DPQI_NAME(argmax)(const float *responses, size_t codes, const float *mean, const float *factor,
-                              int32_t *out_code, float *out_response) {
-    vf best[VECTORS_A_TILE], chosen[VECTORS_A_TILE];
-    vi code[VECTORS_A_TILE];
-    for (size_t first = 0; first < VECTORS_A_TILE; first += ROWS_AT_ONCE) {
-        for (size_t v = first; v < first + ROWS_AT_ONCE; v++) {
-            best[v] = vf_set1(-INFINITY);
-            chosen[v] = vf_set1(0);
-            code[v] = vi_set1(0);
-        }
-        for (size_t k = 0; k < codes; k++) {
-            const vi this_code = vi_set1((int32_t)k);
-            for (size_t v = first; v < first + ROWS_AT_ONCE; v++) {
-                const vf response = vf_load(responses + k * DPQI_TILE + v * LANES);
-                const vf value = mean ? vf_mul(vf_sub(response, vf_set1(mean[k])), vf_set1(factor[k])) : response;
-                const vm better = vf_gt(value, best[v]);
-                best[v] = vf_select(better, value, best[v]);
-                chosen[v] = vf_select(better, response, chosen[v]);
-                code[v] = vi_select(better, this_code, code[v]);
-            }
-        }
-        for (size_t v = first; v < first + ROWS_AT_ONCE; v++) {
-            vi_store(out_code + v * LANES, code[v]);
-            vf_store(out_response + v * LANES, chosen[v]);
-        }
-    }
-}
-
-/* e^x for x <= 0 to 2 ULP; 0 below -87; NaN for NaN. 2^n * e^f with f in [-ln 2 / 2, ln 2 / 2], e^f by its Taylor series. */
-static inline vf exponential(vf x) {
-    const vm vanishes = vf_gt(vf_set1(-87.0f), x);
-    x = vf_max(vf_set1(-87.0f), x);
-    const vf n = vf_round(vf_mul(x, vf_set1(1.44269504f)));
-    /* ln 2 in two parts, the first short enough that its product with n is exact. */
-    vf f = vf_fma(n, vf_set1(-0.693359375f), x);
-    f = vf_fma(n, vf_set1(2.12194440e-4f), f);
-    vf sum = vf_set1(1.0f / 5040);
-    sum = vf_fma(sum, f, vf_set1(1.0f / 720));
-    sum = vf_fma(sum, f, vf_set1(1.0f / 120));
-    sum = vf_fma(sum, f, vf_set1(1.0f / 24));
-    sum = vf_fma(sum, f, vf_set1(1.0f / 6));
-    sum = vf_fma(sum, f, vf_set1(0.5f));
-    sum = vf_fma(sum, f, vf_set1(1.0f));
-    sum = vf_fma(sum, f, vf_set1(1.0f));
-    return vf_select(vanishes, vf_set1(0), vf_scale2(sum, n));
-}
-
-/* Gradient of the softmax: gradient (of the loss by the probabilities) becomes the gradient by the logits,
- * p * (gradient - sum p * gradient) * inverse_temperature with p = softmax(logits * inverse_temperature).
- * scratch [codes][DPQI_TILE] receives the numerators of the probabilities. */
-static void DPQI_NAME(softmax_backward)(const float *logits, size_t codes, float inverse_temperature, float *scratch,
-                                        float *gradient) {
-    const vf scale = vf_set1(inverse_temperature);
-    for (size_t r = 0; r < DPQI_TILE; r += ROWS_AT_ONCE * LANES) {
-        /* Several vectors of rows side by side hide the latency of the sums. */
-        vf largest[ROWS_AT_ONCE], total[ROWS_AT_ONCE], mean[ROWS_AT_ONCE], factor[ROWS_AT_ONCE];
-        for (int v = 0; v < ROWS_AT_ONCE; v++) {
-            largest[v] = vf_set1(-INFINITY);
-            total[v] = mean[v] = vf_set1(0);
-        }
-        for (size_t k = 0; k < codes; k++)
-            for (int v = 0; v < ROWS_AT_ONCE; v++)
-                largest[v] = vf_max(vf_load(logits + k * DPQI_TILE + r + v * LANES), largest[v]);
-        for (size_t k = 0; k < codes; k++)
-            for (int v = 0; v < ROWS_AT_ONCE; v++) {
-                const size_t at = k * DPQI_TILE + r + v * LANES;
-                const vf p = exponential(vf_mul(vf_sub(vf_load(logits + at), largest[v]), scale));
-                vf_store(scratch + at, p);
-                total[v] = vf_add(total[v], p);
-                mean[v] = vf_fma(p, vf_load(gradient + at), mean[v]);
-            }
-        for (int v = 0; v < ROWS_AT_ONCE; v++) {
-            const vf inverse = vf_div(vf_set1(1), total[v]);
-            mean[v] = vf_mul(mean[v], inverse);
-            factor[v] = vf_mul(inverse, scale);
-        }
-        for (size_t k = 0; k < codes; k++)
-            for (int v = 0; v < ROWS_AT_ONCE; v++) {
-                const size_t at = k * DPQI_TILE + r + v * LANES;
-                const vf g = vf_sub(vf_load(gradient + at), mean[v]);
-                vf_store(gradient + at, vf_mul(vf_mul(vf_load(scratch + at), factor[v]), g));
-            }
-    }
-}
-
-/* Gradient of the normalisation through its batch statistics, in place:
- * gradient = (gradient - mean_gradient[k] - normalised * mean_product[k]) * factor[k]. */
-static void DPQI_NAME(normalise_backward)(float *gradient, const float *normalised, size_t codes,
-                                          const float *mean_gradient, const float *mean_product, const float *factor) {
-    for (size_t k = 0; k < codes; k++)
-        for (size_t r = 0; r < DPQI_TILE; r += LANES) {
-            float *p = gradient + k * DPQI_TILE + r;
-            const vf pull = vf_mul(vf_load(normalised + k * DPQI_TILE + r), vf_set1(mean_product[k]));
-            const vf g = vf_sub(vf_sub(vf_load(p), vf_set1(mean_gradient[k])), pull);
-            vf_store(p, vf_mul(g, vf_set1(factor[k])));
-        }
-}
-
-static inline __attribute__((always_inline)) void
-multiply_columns(const float *gradient, size_t codes, const float *keys, size_t width, size_t count, float *out) {
-    for (size_t r = 0; r < DPQI_TILE; r += ROWS_AT_ONCE * LANES) {
-        vf sum[CODES_AT_ONCE][ROWS_AT_ONCE];
-        for (size_t i = 0; i < count; i++)
-            for (int v = 0; v < ROWS_AT_ONCE; v++) sum[i][v] = vf_set1(0);
-        for (size_t k = 0; k < codes; k++) {
-            vf g[ROWS_AT_ONCE];
-            for (int v = 0; v < ROWS_AT_ONCE; v++) g[v] = vf_load(gradient + k * DPQI_TILE + r + v * LANES);
-            for (size_t i = 0; i < count; i++) {
-                const vf key = vf_set1(keys[k * width + i]);
-                for (int v = 0; v < ROWS_AT_ONCE; v++) sum[i][v] = vf_fma(g[v], key, sum[i][v]);
-            }
-        }
-        for (size_t i = 0; i < count; i++)
-            for (int v = 0; v < ROWS_AT_ONCE; v++) vf_store(out + i * DPQI_TILE + r + v * LANES, sum[i][v]);
-    }
-}
-
-/* out[width][DPQI_TILE] = sum over codes of gradient[k] * keys[k][width]. */
-static void DPQI_NAME(multiply_keys)(const float *gradient, size_t codes, const float *keys, size_t width, float *out) {
-    size_t c = 0;
-    for (; c + CODES_AT_ONCE <= width; c += CODES_AT_ONCE)
-        multiply_columns(gradient, codes, keys + c, width, CODES_AT_ONCE, out + c * DPQI_TILE);
-    for (; c < width; c++) multiply_columns(gradient, codes, keys + c, width, 1, out + c * DPQI_TILE);
-}
-
-/* out[codes][width] += sum over rows of gradient[k][row] * tile[c][row]; rows that are not real must be 0 in the tile.
- * LANES products at a time, their lanes added up together. */
-static void DPQI_NAME(add_outer)(const float *gradient, size_t codes, const float *tile, size_t width, double *out) {
+/* out[i][j] += sum over rows of tile[i][row] * tile[j][row] for j <= i: the lower triangle, row after row. LANES products
+ * at a time, their lanes added up together. */
+static void DPQI_NAME(add_squares)(const float *tile, size_t columns, double *out) {
     vf sum[LANES];
     size_t filled = 0;
-    double *place = out;
-    for (size_t k = 0; k < codes; k++) {
-        vf g[VECTORS_A_TILE];
-        for (size_t v = 0; v < VECTORS_A_TILE; v++) g[v] = vf_load(gradient + k * DPQI_TILE + v * LANES);
-        for (size_t c = 0; c < width; c++) {
-            vf s = vf_mul(g[0], vf_load(tile + c * DPQI_TILE));
-            for (size_t v = 1; v < VECTORS_A_TILE; v++) s = vf_fma(g[v], vf_load(tile + c * DPQI_TILE + v * LANES), s);
+    const size_t count = columns * (columns + 1) / 2;
+    for (size_t i = 0, done = 0; i < columns; i++) {
+        vf x[VECTORS_A_TILE];
+        for (size_t v = 0; v < VECTORS_A_TILE; v++) x[v] = vf_load(tile + i * DPQI_TILE + v * LANES);
+        for (size_t j = 0; j <= i; j++) {
+            vf s = vf_mul(x[0], vf_load(tile + j * DPQI_TILE));
+            for (size_t v = 1; v < VECTORS_A_TILE; v++) s = vf_fma(x[v], vf_load(tile + j * DPQI_TILE + v * LANES), s);
             sum[filled++] = s;
-            if (filled == LANES) {
-                add_wide(place, sum_lanes(sum), LANES);
-                place += LANES;
-                filled = 0;
-            }
+            if (filled < LANES && done + filled < count) continue;
+            for (size_t n = filled; n < LANES; n++) sum[n] = vf_set1(0);
+            float narrow[LANES];
+            vf_store(narrow, sum_lanes(sum));
+            for (size_t n = 0; n < filled; n++) out[done + n] += (double)narrow[n];
+            done += filled;
+            filled = 0;
         }
     }
-    if (filled) {
-        for (size_t i = filled; i < LANES; i++) sum[i] = vf_set1(0);
-        add_wide(place, sum_lanes(sum), filled);
+}
+
+/* out[columns][DPQI_TILE] = tile times factor[row]; out may be the tile. */
+static void DPQI_NAME(scale_tile)(const float *tile, size_t columns, const float *factor, float *out) {
+    for (size_t r = 0; r < DPQI_TILE; r += LANES) {
+        const vf f = vf_load(factor + r);
+        for (size_t c = 0; c < columns; c++)
+            vf_store(out + c * DPQI_TILE + r, vf_mul(vf_load(tile + c * DPQI_TILE + r), f));
+    }
+}
+
+/* out[c][row] -= bias[c] + sum over i of tile[i][row] * matrix[i][c]: a tile times a square matrix. */
+static void DPQI_NAME(subtract_product)(const float *tile, size_t width, const float *matrix, const float *bias,
+                                        float *out) {
+    for (size_t r = 0; r < DPQI_TILE; r += LANES)
+        for (size_t c = 0; c < width; c++) {
+            vf sum = vf_set1(bias[c]);
+            for (size_t i = 0; i < width; i++)
+                sum = vf_fma(vf_load(tile + i * DPQI_TILE + r), vf_set1(matrix[i * width + c]), sum);
+            float *place = out + c * DPQI_TILE + r;
+            vf_store(place, vf_sub(vf_load(place), sum));
+        }
+}
+
+/* The compiler unrolls these for each constant width; the short inner loops would cost more than the sums. */
+static inline __attribute__((always_inline)) void add_cells(const float *rows, size_t stride, size_t count,
+                                                            size_t groups, size_t width, const uint16_t *codes,
+                                                            size_t code_stride, double *sums, double *counts,
+                                                            size_t book) {
+    for (size_t r = 0; r < count; r++)
+        for (size_t j = 0; j < groups; j++) {
+            const float *cell = rows + r * stride + j * width;
+            const size_t code = codes[r * code_stride + j];
+            double *sum = sums + (j * book + code) * width;
+            if (counts) counts[j * book + code] += 1;
+            for (size_t c = 0; c < width; c++) sum[c] += (double)cell[c];
+        }
+}
+
+/* sums[j][codes[r][j]][c] += rows[r][j][c] and, where given, counts[j][codes[r][j]] += 1 for r < count, j < groups,
+ * c < width. A row of codes is code_stride long; sums [groups][book][width], counts [groups][book]. */
+static void DPQI_NAME(add_by_code)(const float *rows, size_t stride, size_t count, size_t groups, size_t width,
+                                   const uint16_t *codes, size_t code_stride, double *sums, double *counts,
+                                   size_t book) {
+    switch (width) {
+    case 2: add_cells(rows, stride, count, groups, 2, codes, code_stride, sums, counts, book); break;
+    case 3: add_cells(rows, stride, count, groups, 3, codes, code_stride, sums, counts, book); break;
+    case 4: add_cells(rows, stride, count, groups, 4, codes, code_stride, sums, counts, book); break;
+    case 6: add_cells(rows, stride, count, groups, 6, codes, code_stride, sums, counts, book); break;
+    case 8: add_cells(rows, stride, count, groups, 8, codes, code_stride, sums, counts, book); break;
+    case 16: add_cells(rows, stride, count, groups, 16, codes, code_stride, sums, counts, book); break;
+    default: add_cells(rows, stride, count, groups, width, codes, code_stride, sums, counts, book); break;
+    }
+}
+
+static inline __attribute__((always_inline)) double replace_cells(const float *keys, const int32_t *codes, size_t count,
+                                                                  size_t width, const float *rows, size_t stride,
+                                                                  float *out) {
+    float sums[8] = {0};
+    double total = 0;
+    for (size_t r = 0; r < count; r++) {
+        const float *key = keys + (size_t)codes[r] * width, *row = rows + r * stride;
+        for (size_t c = 0; c < width; c++) {
+            const float d = key[c] - row[c];
+            sums[c % 8] += d * d;
+        }
+        if (out) memcpy(out + r * stride, key, width * sizeof *key);
+    }
+    for (int i = 0; i < 8; i++) total += (double)sums[i];
+    return total;
+}
+
+/* out[r] = keys[codes[r]] for r < count, at most a tile of rows, `stride` apart as the rows are; out may be NULL. Returns
+ * the sum of ||keys[codes[r]] - rows[r]||^2. */
+static double DPQI_NAME(replace_rows)(const float *keys, const int32_t *codes, size_t count, size_t width,
+                                      const float *rows, size_t stride, float *out) {
+    switch (width) {
+    case 2: return replace_cells(keys, codes, count, 2, rows, stride, out);
+    case 4: return replace_cells(keys, codes, count, 4, rows, stride, out);
+    case 8: return replace_cells(keys, codes, count, 8, rows, stride, out);
+    case 16: return replace_cells(keys, codes, count, 16, rows, stride, out);
+    default: return replace_cells(keys, codes, count, width, rows, stride, out);
+    }
+}
+
+static inline __attribute__((always_inline)) void pull_cells(const float *rows, const float *upstream, size_t stride,
+                                                             size_t count, size_t groups, size_t width,
+                                                             const float *keys, size_t book, const uint16_t *codes,
+                                                             size_t code_stride, float weight, float *out) {
+    for (size_t r = 0; r < count; r++)
+        for (size_t j = 0; j < groups; j++) {
+            const float *key = keys + (j * book + codes[r * code_stride + j]) * width;
+            const size_t at = r * stride + j * width;
+            for (size_t c = 0; c < width; c++) out[at + c] = upstream[at + c] + weight * (rows[at + c] - key[c]);
+        }
+}
+
+/* out[r][j] = upstream[r][j] + weight * (rows[r][j] - keys[j][codes[r][j]]); keys [groups][book][width], book 0
+ * where groups share them. */
+static void DPQI_NAME(pull_to_codes)(const float *rows, const float *upstream, size_t stride, size_t count,
+                                     size_t groups, size_t width, const float *keys, size_t book, const uint16_t *codes,
+                                     size_t code_stride, float weight, float *out) {
+    switch (width) {
+    case 4: pull_cells(rows, upstream, stride, count, groups, 4, keys, book, codes, code_stride, weight, out); break;
+    case 8: pull_cells(rows, upstream, stride, count, groups, 8, keys, book, codes, code_stride, weight, out); break;
+    default:
+        pull_cells(rows, upstream, stride, count, groups, width, keys, book, codes, code_stride, weight, out);
+        break;
     }
 }
