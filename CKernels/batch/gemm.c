@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Most rows and columns of a tile: as much of the result as stays in the second-level cache. */
+/* Most rows and columns of a tile: as much of the result as stays in the second-level cache. Taller tiles copy `b` less
+ * often (a tenth faster), where that leaves enough of them to share. */
 #define TILE_ROWS 256
+#define TALL_TILE_ROWS 512
 #define TILE_COLUMNS 512
+#define ENOUGH_TILES 8
 
 /* Not in cblas.h; the last two are missing where OpenBLAS was built for one processor. */
 char *openblas_get_corename(void);
@@ -74,9 +77,10 @@ dpq_status dpq_matrix_multiply(const dpq_product *product, const float *a, const
     if (!a || !b || !c || p.k == 0 || p.k > INT32_MAX || p.lda > INT32_MAX || p.ldb > INT32_MAX || p.ldc > INT32_MAX ||
         p.lda < (p.transpose_a ? p.m : p.k) || p.ldb < (p.transpose_b ? p.k : p.n) || p.ldc < p.n)
         return DPQ_ERROR_ARGUMENT;
-    multiply_task task = {p, tile_size(p.m, TILE_ROWS), tile_size(p.n, TILE_COLUMNS), a, b, bias, c};
-    const size_t down = (p.m + task.tile_rows - 1) / task.tile_rows;
-    const size_t across = (p.n + task.tile_columns - 1) / task.tile_columns;
+    const size_t columns = tile_size(p.n, TILE_COLUMNS), across = (p.n + columns - 1) / columns;
+    const size_t rows = tile_size(p.m, across >= ENOUGH_TILES ? TALL_TILE_ROWS : TILE_ROWS);
+    const size_t down = (p.m + rows - 1) / rows;
+    multiply_task task = {p, rows, columns, a, b, bias, c};
     dpqi_parallel(dpqi_workers(threads, (double)p.m * (double)p.n * (double)p.k / 8), down * across, 1, multiply_tiles,
                   &task);
     return DPQ_OK;

@@ -51,6 +51,10 @@ import Testing
     #expect(String(decoding: try folder.read("run/loss.svg"), as: UTF8.self).contains("</svg>"))
     let isCoded = ["sx", "vq", "pq", "dpq-table"].contains(kind)
     #expect(folder.exists("run/embedding.dpq") == isCoded)
+    #expect(folder.exists("run/code-use.svg") == isCoded)
+    #expect(folder.exists("run/code-changes.svg") == (kind == "sx" || kind == "vq"))
+    let weights = String(decoding: try folder.read("run/model.safetensors").prefix(2000), as: UTF8.self)
+    #expect(weights.contains("softmax.weights") && weights.contains("\"embedding.") == !isCoded)
     guard isCoded else { return }
     #expect(report["test_exported"] as? Double == test)
     let verified = try Tool.succeed("verify", "run/embedding.dpq", "--json", in: folder).object

@@ -24,6 +24,8 @@ package struct LanguageModelTask {
     case embedding = "embedding.dpq"
     case report = "report.json"
     case curve = "loss.svg"
+    case codeUse = "code-use.svg"
+    case codeChanges = "code-changes.svg"
   }
 
   /// Path of a file in the folder.
@@ -56,13 +58,18 @@ package struct LanguageModelTask {
       ? try embedding.compress(layer, vocabulary: data.vocabulary, seed: options.model.seed, threads: threads)
       : try layer.export(vocabulary: data.vocabulary, recipe: recipe)
     var test = isCompressedLater ? .nan : try trainer.perplexity(data.test)
-    if let folder { try trainer.writeModel(to: Self.path(.model, in: folder)) }
+    if let folder {
+      try trainer.writeModel(to: Self.path(.model, in: folder), includesEmbedding: compressed == nil)
+    }
     var exported: Double?
+    var codeUse: [[Int]]?
     if let compressed {
       let file = folder.map { Self.path(.embedding, in: $0) }
       if let file {
         try compressed.write(to: file, replacing: true)
-        trainer.model.embedding = try TableEmbedding(CompressedTable(path: file), threads: threads)
+        let table = try CompressedTable(path: file)
+        trainer.model.embedding = try TableEmbedding(table, threads: threads)
+        codeUse = try table.codeUse()
       } else {
         trainer.model.embedding = try TableEmbedding(compressed, threads: threads)
       }
@@ -95,7 +102,7 @@ package struct LanguageModelTask {
     report.details = details(data, trainer, exported: exported)
     if let folder {
       try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
-      try TextFile.write(chart(trainer.history).svg, to: Self.path(.curve, in: folder), replacing: true)
+      try draw(trainer.history, codeUse, to: folder)
     }
     return report
   }
@@ -118,6 +125,7 @@ package struct LanguageModelTask {
       ("epochs", .integer(history.count)), ("best_epoch", trainer.bestEpoch.map { .integer($0 + 1) } ?? .null),
       ("train_perplexities", .array(history.map { .double($0.train) })),
       ("valid_perplexities", .array(history.map { .double($0.valid) })),
+      ("changed_codes", .array(history.map { .double($0.changedCodes) })),
       ("learning_rate", .float(options.rate)), ("decay", .float(options.decay)),
       ("decay_after", .integer(options.decayAfter)), ("clip", .float(options.clippingNorm)),
       ("init_scale", .float(options.model.scale)), ("keep", .float(options.model.keep)),
@@ -125,7 +133,9 @@ package struct LanguageModelTask {
     ]
   }
 
-  private func chart(_ history: [LanguageModelTrainer.Epoch]) -> LineChart {
+  private func draw(
+    _ history: [LanguageModelTrainer.Epoch], _ codeUse: [[Int]]?, to folder: String
+  ) throws(DPQError) {
     func points(_ value: (LanguageModelTrainer.Epoch) -> Double) -> [(x: Double, y: Double)] {
       history.enumerated().map { (x: Double($0.offset + 1), y: value($0.element)) }
     }
@@ -135,6 +145,15 @@ package struct LanguageModelTask {
         .init("train", points(\.train), hasDots: true), .init("valid", points(\.valid), hasDots: true),
       ])
     chart.isYLogarithmic = true
-    return chart
+    try TextFile.write(chart.svg, to: Self.path(.curve, in: folder), replacing: true)
+    if history.contains(where: { $0.changedCodes.isFinite }) {
+      chart = LineChart(
+        title: "Codes that an epoch changed", xLabel: "epoch", yLabel: "per cent of all codes",
+        series: [.init("changed", points { 100 * $0.changedCodes }, hasDots: true)])
+      try TextFile.write(chart.svg, to: Self.path(.codeChanges, in: folder), replacing: true)
+    }
+    if let codeUse {
+      try TextFile.write(CodeUse.heatMap(codeUse).svg, to: Self.path(.codeUse, in: folder), replacing: true)
+    }
   }
 }

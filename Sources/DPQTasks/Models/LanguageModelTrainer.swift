@@ -17,6 +17,8 @@ public final class LanguageModelTrainer {
     public var train: Double
     /// Perplexity of the validation text after it.
     public var valid: Double
+    /// Share of all codes that it changed; NaN for the first epoch and for layers without codes of their own.
+    public var changedCodes = Double.nan
   }
 
   /// Where training stands.
@@ -94,6 +96,7 @@ public final class LanguageModelTrainer {
     let start = Runtime.clock
     let secondsBefore = seconds
     let doneBefore = history.count * perEpoch
+    var codes = history.isEmpty ? nil : try (model.embedding as? DPQEmbedding)?.codes()
     while history.count < options.epochs, history.count * perEpoch < total {
       let epoch = history.count
       optimizer.rate = options.rate(epoch: epoch)
@@ -121,8 +124,14 @@ public final class LanguageModelTrainer {
         state.secondsLeft = (now - start) / Double(done - doneBefore) * Double(total - done)
         if !progress(state) { throw DPQError(.cancelled, "stopped") }
       }
-      let finished = Epoch(
+      var finished = Epoch(
         rate: optimizer.rate, train: exp(sum / Double(count)), valid: try perplexity(data.valid))
+      if let now = try (model.embedding as? DPQEmbedding)?.codes() {
+        if let codes {
+          finished.changedCodes = Double(zip(codes, now).count { $0 != $1 }) / Double(now.count)
+        }
+        codes = now
+      }
       if bestEpoch.map({ finished.valid < history[$0].valid }) ?? true { try keepBest() }
       history.append(finished)
       seconds = secondsBefore + Runtime.clock - start
@@ -140,8 +149,12 @@ public final class LanguageModelTrainer {
   }
 
   /// Writes the weights as a safetensors file.
-  public func writeModel(to path: String) throws(DPQError) {
-    try Checkpoint(metadata: [("embedding", description)], tensors: tensors).write(to: path)
+  ///
+  /// - Parameter includesEmbedding: Whether those of the embedding are among them; where it is compressed to a file of
+  ///   its own they only make this one large.
+  public func writeModel(to path: String, includesEmbedding: Bool = true) throws(DPQError) {
+    let own = model.parameters.dropLast(model.embedding.parameters.count).map { ($0.name, $0.value) }
+    try Checkpoint(metadata: [("embedding", description)], tensors: includesEmbedding ? tensors : own).write(to: path)
   }
 
   // MARK: - Batches
@@ -188,7 +201,7 @@ public final class LanguageModelTrainer {
 
   private func write(_ path: String) throws(DPQError) {
     let tensors = tensors
-    let epochs = history.map { "\($0.rate) \($0.train) \($0.valid)" }.joined(separator: ";")
+    let epochs = history.map { "\($0.rate) \($0.train) \($0.valid) \($0.changedCodes)" }.joined(separator: ";")
     try Checkpoint(
       metadata: identity + [("epochs", epochs), ("seconds", "\(seconds)")],
       tensors: tensors + zip(tensors, best).map { ("best.\($0.name)", $1) }
@@ -209,9 +222,12 @@ public final class LanguageModelTrainer {
     }
     let epochs = (checkpoint["epochs"] ?? "").split(separator: ";").map { $0.split(separator: " ") }
     history = epochs.compactMap { parts in
-      guard parts.count == 3, let rate = Float(parts[0]), let train = Double(parts[1]), let valid = Double(parts[2])
+      guard (3...4).contains(parts.count), let rate = Float(parts[0]), let train = Double(parts[1]),
+        let valid = Double(parts[2])
       else { return nil }
-      return Epoch(rate: rate, train: train, valid: valid)
+      return Epoch(
+        rate: rate, train: train, valid: valid,
+        changedCodes: parts.count == 4 ? Double(parts[3]) ?? .nan : .nan)
     }
     guard history.count == epochs.count, !history.isEmpty else {
       throw DPQError(.malformedInput, "tells no epochs: it is damaged", .init(file: path))

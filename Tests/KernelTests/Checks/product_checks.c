@@ -36,7 +36,8 @@ static int check_product(uint64_t *seed, dpq_product p, int with_bias, char *mes
 
 int check_products(char *message, size_t message_bytes) {
     uint64_t seed = 9;
-    static const size_t sizes[][3] = {{1, 1, 1}, {3, 5, 7}, {300, 600, 17}, {257, 513, 64}, {2, 1030, 300}};
+    static const size_t sizes[][3] = {{1, 1, 1},      {3, 5, 7},      {300, 600, 17},
+                                      {257, 513, 64}, {2, 1030, 300}, {530, 4100, 5}};
     for (size_t t = 0; t < sizeof sizes / sizeof *sizes; t++)
         for (int form = 0; form < 16; form++) {
             const dpq_product p = {.m = sizes[t][0],
