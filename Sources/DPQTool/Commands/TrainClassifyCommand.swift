@@ -105,7 +105,7 @@ struct TrainClassifyCommand: ParsableCommand {
       return true
     }
     _ = consume bar
-    try report.print(result.json, summary(result))
+    try report.print(result.json, result.text(threads: threading.threads, output: output))
   }
 
   /// The embedding asked for; 50 groups of 32 codes where nothing is said.
@@ -148,31 +148,5 @@ struct TrainClassifyCommand: ParsableCommand {
         ? "codes changed \(Format.fixed(100 * evaluation.changedCodes, 1)) %  " : "")
       + "\(Format.grouped(Int(progress.tokensPerSecond))) words/s"
       + (progress.secondsLeft > 0 ? "  \(Format.clock(progress.secondsLeft)) left" : "")
-  }
-
-  private func summary(_ result: TaskReport) -> String {
-    var embedding = result.embedding
-    if let groups = result.groups, let codes = result.codes {
-      embedding += ", \(groups) groups x \(codes) codes" + (result.isShared ? ", one shared codebook" : "")
-    }
-    var pairs = [
-      ("data", result.data), ("embedding", embedding),
-      (
-        "accuracy",
-        "test \(Format.fixed(100 * (result.test ?? .nan), 2)) %, dev \(Format.fixed(100 * result.valid, 2)) %"
-      ),
-      (
-        "size",
-        "\(ByteSize.text(result.embeddingBytes)) of \(ByteSize.text(result.tableBytes)), ratio "
-          + "\(Format.fixed(result.ratio, 1)) (as papers count: \(Format.fixed(result.paperRatio, 1)))"
-      ),
-      (
-        "time",
-        "\(Format.seconds(result.seconds)), \(Format.grouped(Int(result.tokensPerSecond))) words/s, "
-          + "\(Runtime.threadCount(threading.threads)) threads, \(Runtime.instructionSet)"
-      ),
-    ]
-    if let output { pairs.append(("written", output)) }
-    return Format.pairs(pairs)
   }
 }

@@ -113,7 +113,7 @@ struct TrainLanguageModelCommand: ParsableCommand {
       return true
     }
     _ = consume bar
-    try report.print(result.json, text(result))
+    try report.print(result.json, result.text(threads: threading.threads, output: output))
   }
 
   private var options: LanguageModelOptions {
@@ -139,31 +139,5 @@ struct TrainLanguageModelCommand: ParsableCommand {
       + "train \(Format.fixed(epoch.train, 2))  valid \(Format.fixed(epoch.valid, 2))  "
       + "\(Format.grouped(Int(progress.tokensPerSecond))) words/s"
       + (progress.secondsLeft.map { $0 > 0 ? "  \(Format.clock($0)) left" : "" } ?? "")
-  }
-
-  private func text(_ result: TaskReport) -> String {
-    var embedding = result.embedding
-    if let groups = result.groups, let codes = result.codes {
-      embedding += ", \(groups) groups x \(codes) codes" + (result.isShared ? ", one shared codebook" : "")
-    }
-    var pairs = [
-      ("data", result.data), ("embedding", embedding),
-      (
-        "perplexity",
-        "test \(Format.fixed(result.test ?? .nan, 2)), valid \(Format.fixed(result.valid, 2))"
-      ),
-      (
-        "size",
-        "\(ByteSize.text(result.embeddingBytes)) of \(ByteSize.text(result.tableBytes)), ratio "
-          + "\(Format.fixed(result.ratio, 1)) (as papers count: \(Format.fixed(result.paperRatio, 1)))"
-      ),
-      (
-        "time",
-        "\(Format.seconds(result.seconds)), \(Format.grouped(Int(result.tokensPerSecond))) words/s, "
-          + "\(Runtime.threadCount(threading.threads)) threads, \(Runtime.instructionSet)"
-      ),
-    ]
-    if let output { pairs.append(("written", output)) }
-    return Format.pairs(pairs)
   }
 }

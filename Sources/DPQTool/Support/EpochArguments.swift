@@ -121,7 +121,7 @@ struct EpochArguments: ParsableArguments {
       return true
     }
     _ = consume bar
-    try report.print(result.json, summary(result))
+    try report.print(result.json, result.text(threads: threading.threads, output: output))
   }
 
   private func line(_ epoch: EpochTrainer.Epoch, _ progress: EpochTrainer.Progress, _ metric: String) -> String {
@@ -129,31 +129,5 @@ struct EpochArguments: ParsableArguments {
       + "dev \(metric) \(Format.fixed(100 * epoch.dev, 2)) %  "
       + "\(Format.grouped(Int(progress.tokensPerSecond))) words/s"
       + (progress.secondsLeft.map { $0 > 0 ? "  \(Format.clock($0)) left" : "" } ?? "")
-  }
-
-  private func summary(_ result: TaskReport) -> String {
-    var embedding = result.embedding
-    if let groups = result.groups, let codes = result.codes {
-      embedding += ", \(groups) groups x \(codes) codes" + (result.isShared ? ", one shared codebook" : "")
-    }
-    var pairs = [
-      ("data", result.data), ("embedding", embedding),
-      (
-        result.metric,
-        "test \(Format.fixed(100 * (result.test ?? .nan), 2)) %, dev \(Format.fixed(100 * result.valid, 2)) %"
-      ),
-      (
-        "size",
-        "\(ByteSize.text(result.embeddingBytes)) of \(ByteSize.text(result.tableBytes)), ratio "
-          + "\(Format.fixed(result.ratio, 1)) (as papers count: \(Format.fixed(result.paperRatio, 1)))"
-      ),
-      (
-        "time",
-        "\(Format.seconds(result.seconds)), \(Format.grouped(Int(result.tokensPerSecond))) words/s, "
-          + "\(Runtime.threadCount(threading.threads)) threads, \(Runtime.instructionSet)"
-      ),
-    ]
-    if let output { pairs.append(("written", output)) }
-    return Format.pairs(pairs)
   }
 }
