@@ -83,6 +83,10 @@ typedef struct dpqi_batch_kernels {
                           size_t width, const float *keys, size_t book, const uint16_t *codes, size_t code_stride,
                           float weight, float *out);
 
+    /* Bits of binary tiers; kernels/binary.h says what it computes. */
+    void (*settle_bits)(size_t bits, const float *gram, const float *diagonal, int passes, float *correlations,
+                        float *halves);
+
     /* Networks; kernels/network.h says what each computes. */
     void (*column_sums)(const float *values, size_t rows, size_t columns, size_t stride, float *out);
     double (*cross_entropy)(float *logits, size_t classes, size_t label, float scale);

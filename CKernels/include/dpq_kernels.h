@@ -178,6 +178,35 @@ DPQ_API dpq_status dpq_codes_unpack(const dpq_layout *layout, const uint8_t *pac
 DPQ_API dpq_status dpq_reconstruct(const dpq_layout *layout, const float *codebook, const uint8_t *packed, size_t rows,
                                    float *out, size_t out_stride, int threads);
 
+/* ---- binary codes (after AdaComp: Kim, Kim, Lee 2020) ----------------------------------------------------------- */
+
+/* A row is coded by `bits` bits: x is about bias + sum_j bit_j basis[j], or m + sum_j h_j basis[j] with h_j = bit_j - 1/2
+ * and m = bias + sum_j basis[j] / 2. While bits are chosen they are kept as those h, +-1/2, halves[rows][stride]. */
+
+/* h_j = 1/2 where the correlation basis[j] . (x - m), correlations[rows][bits], is above 0, else -1/2. */
+DPQ_API void dpq_bits_start(size_t rows, size_t bits, const float *correlations, float *halves, size_t stride);
+
+/* Flips bits one by one, lowest first, in at most `passes` passes over each row while that lessens |x - m - sum h b|^2.
+ * correlations[rows][bits]: basis[j] . (x - m - sum_k h_k basis[k]); they follow every flip. gram[bits][bits]:
+ * basis[i] . basis[j]; diagonal[bits] its diagonal. */
+DPQ_API dpq_status dpq_bits_settle(size_t rows, size_t bits, const float *gram, const float *diagonal, int passes,
+                                   int threads, float *correlations, float *halves, size_t stride);
+
+/* Packs bit j of a row, 1 where its h is above 0, to bit j % 8 of byte j / 8 of its ceil(bits / 8) bytes. */
+DPQ_API dpq_status dpq_bits_pack(size_t rows, size_t bits, const float *halves, size_t stride, int threads,
+                                 uint8_t *out_packed);
+
+/* Rebuilds rows from packed bits: out[rows][out_stride]. basis[bits][dimension], bias[dimension]. The workspace holds the
+ * 16 sums of each four vectors. */
+DPQ_API size_t dpq_bits_workspace_bytes(size_t bits, size_t dimension);
+DPQ_API dpq_status dpq_bits_reconstruct(size_t bits, size_t dimension, const float *basis, const float *bias,
+                                        const uint8_t *packed, size_t rows, float *out, size_t out_stride, int threads,
+                                        void *workspace, size_t workspace_bytes);
+
+/* Solves matrix[n][n] * x = right[n][columns] in place, for a symmetric positive definite matrix of which the lower
+ * triangle is read and overwritten. DPQ_ERROR_ARGUMENT where it is not positive definite. */
+DPQ_API dpq_status dpq_solve_positive(size_t n, double *matrix, size_t columns, double *right);
+
 /* ---- the step of a DPQ layer (Chen, Li, Sun 2020, sections 2-3) ------------------------------------------------- */
 
 typedef int32_t dpq_variant;

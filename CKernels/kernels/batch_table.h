@@ -13,6 +13,7 @@
 #include "kernels/exponential.h"
 #include "kernels/step.h"
 #include "kernels/network.h"
+#include "kernels/binary.h"
 
 const dpqi_batch_kernels DPQI_NAME(batch_kernels) = {
     .runtime = &DPQI_NAME(kernels),
@@ -38,6 +39,7 @@ const dpqi_batch_kernels DPQI_NAME(batch_kernels) = {
     .add_by_code = DPQI_NAME(add_by_code),
     .replace_rows = DPQI_NAME(replace_rows),
     .pull_to_codes = DPQI_NAME(pull_to_codes),
+    .settle_bits = DPQI_NAME(settle_bits),
     .column_sums = DPQI_NAME(column_sums),
     .cross_entropy = DPQI_NAME(cross_entropy),
     .lstm_forward = DPQI_NAME(lstm_forward),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/sums.h"
 #include "runtime/error.h"
 #include "simd/convert.h"
 
@@ -119,30 +120,17 @@ static dpq_status read_codebook(const dpq_table *table, dpqi_tier *tier, const d
     return DPQ_OK;
 }
 
-/* Basis and bias of a binary tier as groups of four bits: the 16 sums of each group's vectors, the bias in those of the
- * first group. Bits beyond the last one add nothing. */
+/* Basis and bias of a binary tier, and their sums. */
 static dpq_status read_basis(dpqi_tier *tier, const dpqi_tensor *basis, const dpqi_tensor *bias, dpq_error *error) {
     dpqi_decoder *d = &tier->decoder;
     dpq_status status = make_room(tier, basis, d->dimension, error);
     if (status) return status;
     tier->codewords = floats_of(basis, tier->widened);
     const float *start = floats_of(bias, tier->widened ? tier->widened + basis->count : NULL);
-    const size_t bits = (size_t)tier->groups, count = d->groups * d->codes * d->width;
-    tier->sums = calloc(count, sizeof(float));
-    if (!tier->sums) return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for the sums of %zu bits", bits);
-    for (size_t g = 0; g < d->groups; g++) {
-        float *sums = tier->sums + g * d->codes * d->width;
-        if (g == 0) memcpy(sums, start, d->dimension * sizeof *sums);
-        for (size_t code = 1; code < d->codes; code++) {
-            /* The sum without the highest bit of the code is there already. */
-            const size_t bit = code >= 8 ? 3 : code >= 4 ? 2 : code >= 2 ? 1 : 0, j = g * DPQI_SUM_BITS + bit;
-            const float *before = sums + (code - ((size_t)1 << bit)) * d->width;
-            for (size_t c = 0; c < d->dimension; c++)
-                sums[code * d->width + c] = before[c] + (j < bits ? tier->codewords[j * d->dimension + c] : 0);
-        }
-    }
+    tier->sums = calloc(dpqi_sums_count(d), sizeof(float));
+    if (!tier->sums) return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for the sums of a basis");
+    dpqi_sums_make(d, (size_t)tier->groups, tier->codewords, start, tier->sums);
     d->codebook = tier->sums;
-    d->readable = count;
     return DPQ_OK;
 }
 
@@ -177,12 +165,7 @@ static dpq_status read_binary(dpq_table *table, unsigned index, dpqi_tier *tier,
     const dpqi_tensor *basis = NULL, *bias = NULL;
     dpqi_decoder *d = &tier->decoder;
     if (codes != 2 || bits != 1) return CORRUPT("tier %u is binary and has other codes than two of one bit", index);
-    d->adds = 1;
-    d->groups = (size_t)(tier->groups + DPQI_SUM_BITS - 1) / DPQI_SUM_BITS;
-    d->codes = (size_t)1 << DPQI_SUM_BITS;
-    d->width = (d->dimension + DPQI_SUM_LANES - 1) / DPQI_SUM_LANES * DPQI_SUM_LANES;
-    d->bits = DPQI_SUM_BITS;
-    d->codebook_stride = d->codes * d->width;
+    dpqi_sums_layout((size_t)tier->groups, (size_t)table->dimension, d);
     const uint64_t shape[] = {tier->groups, table->dimension};
     snprintf(name, sizeof name, "tier.%u.basis", index);
     dpq_status status = need_tensor(table, name, FLOATS, 2, shape, &basis, error);

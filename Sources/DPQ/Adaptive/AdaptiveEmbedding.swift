@@ -137,7 +137,8 @@ public final class AdaptiveEmbedding: EmbeddingLayer {
     let ends = [options.phases[0] / total, (options.phases[0] + options.phases[1]) / total]
     if phase == .select {
       let share = ends[0] > 0 ? Float(min(1, progress / ends[0])) : 1
-      selection.temperature = options.temperatures.start + share * (options.temperatures.end - options.temperatures.start)
+      selection.temperature =
+        options.temperatures.start + share * (options.temperatures.end - options.temperatures.start)
       if progress >= ends[0] { settle() }
     }
     if phase == .codes && progress >= ends[1] && options.phases[2] > 0 { try startTuning() }

@@ -10,6 +10,8 @@ public struct CompressionOptions: Sendable {
     case vq
     /// The DPQ layer with its softmax straight-through estimator, trained to reconstruct (section 2.2).
     case sx
+    /// Binary auto-encoder: a row is a sum of vectors, one bit each (after AdaComp: Kim, Kim, Lee 2020).
+    case binary
   }
 
   /// What `vq` and `sx` start from.
@@ -42,6 +44,10 @@ public struct CompressionOptions: Sendable {
   public var groups: Int?
   /// Codewords of a group, or `nil` to choose.
   public var codes: Int?
+  /// Bits of a row for `binary`.
+  public var bits: Int?
+  /// Several lengths of codes, each row with its own; `nil` for one.
+  public var adaptive: AdaptiveOptions?
   /// Whether one codebook serves all groups.
   public var isShared = false
   /// Whether rows are compared by distance or by angle.

@@ -12,6 +12,19 @@ extension Compressor {
     if let codes = options.codes, codes > table.rows {
       try refuse("\(codes) codes for \(table.rows) rows: choose at most \(table.rows) codes")
     }
+    if options.method == .binary || options.adaptive != nil {
+      let option = options.method == .binary ? "binary codes" : "adaptive lengths"
+      if options.goal != .layout { try refuse("\(option) meet no goal for file or ratio: say the bits") }
+      if options.groups != nil || options.codes != nil || options.isShared {
+        try refuse("\(option) have no groups, codes or shared codebook of their own")
+      }
+    }
+    if options.bits != nil, options.method != .binary || options.adaptive != nil {
+      try refuse("bits are for the method binary: say groups and codes, or tiers")
+    }
+    if options.adaptive != nil, ![.kmeans, .binary].contains(options.method) {
+      try refuse("adaptive lengths are learned by the sweeps of kmeans: leave the method out")
+    }
     if let weights = options.weights {
       guard weights.count == table.rows else {
         throw DPQError(.invalidArgument, "\(weights.count) weights do not fit \(table.rows) rows")
@@ -43,11 +56,11 @@ extension Compressor {
     )
   }
 
-  func shape(of table: EmbeddingTable, layout: CodeLayout) -> FileShape {
+  func shape(of table: EmbeddingTable, layout: TierLayout) -> FileShape {
     FileShape(
-      tiers: [TierShape(layout: .concat(layout), storage: options.codebookStorage, rows: table.rows)],
+      tiers: [TierShape(layout: layout, storage: options.codebookStorage, rows: table.rows)],
       metric: options.metric, assignment: .nearest, vocabularyBytes: table.vocabulary?.bytes.count,
-      recipe: Recipe(options, layout: layout, sample: trainingRows(of: table)).json)
+      recipe: Recipe(options, layouts: [layout], sample: trainingRows(of: table)).json)
   }
 
   /// The layout that the options ask for, or the one with the least expected error that meets the goal.
@@ -127,7 +140,7 @@ extension Compressor {
         if isTooLarge, let smallest, smallest.plan.fileBytes <= table.rows * layout.rowBytes + codebookBytes {
           continue
         }
-        let plan = shape(of: table, layout: layout).plan
+        let plan = shape(of: table, layout: .concat(layout)).plan
         if plan.fileBytes < smallest?.plan.fileBytes ?? .max { smallest = (layout, plan) }
         if plan.fileBytes <= limit {
           fitting.append(layout)

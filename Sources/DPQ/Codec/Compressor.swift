@@ -11,6 +11,7 @@ public struct Compressor: Sendable {
   /// Passes over the training rows that a method makes at most where ``CompressionOptions/epochs`` is `nil`.
   public static func defaultEpochs(_ method: CompressionOptions.Method) -> Int {
     switch method {
+    case .binary: BinaryTrainer.defaultTurns
     case .kmeans: 25
     case .vq: 20
     // Slow, and more of them gain nothing that shows.
@@ -26,7 +27,11 @@ public struct Compressor: Sendable {
   ///   would do); `malformedInput` for a table without rows.
   public func plan(for table: EmbeddingTable) throws(DPQError) -> CompressionPlan {
     try checkOptions(for: table)
-    return shape(of: table, layout: try chooseLayout(for: table)).plan
+    if options.adaptive != nil {
+      throw DPQError(
+        .invalidArgument, "how many rows take which length shows only when they are trained: no plan is made")
+    }
+    return shape(of: table, layout: try tierLayout(for: table)).plan
   }
 
   /// Compresses `table`.
@@ -42,6 +47,8 @@ public struct Compressor: Sendable {
     if let row = try Rows(table).firstNonFinite(threads: options.threads) {
       throw DPQError(.nonFiniteValue, "a value is NaN or infinite: repair or remove the row", .init(row: row))
     }
+    if let adaptive = options.adaptive { return try compressAdaptively(table, adaptive, progress) }
+    if options.method == .binary { return try compressToBits(table, progress) }
     let started = Runtime.clock
     let layout = try chooseLayout(for: table)
     let prepared = try PreparedTable(table, options)
@@ -76,7 +83,10 @@ public struct Compressor: Sendable {
       let codes = try codebook.encode(prepared.rows, threads: options.threads) {
         (share) throws(DPQError) in try report(start + share * length / 2, trained.loss)
       }
-      let error = try codebook.measure(codes, norms, against: prepared, threads: options.threads) {
+      var error = Reconstruction()
+      try Tier.Codewords.concat(codebook).measure(
+        codes, norms, against: prepared, threads: options.threads, into: &error
+      ) {
         (share) throws(DPQError) in try report(start + (1 + share) * length / 2, trained.loss)
       }
       return (codebook, codes, error)
@@ -92,9 +102,10 @@ public struct Compressor: Sendable {
     try report(1, trained.loss)
     let model = CompressedModel(
       rows: table.rows, codes: codes, codebook: codebook, norms: norms, vocabulary: table.vocabulary,
-      recipe: Recipe(options, layout: layout, sample: sample).json)
+      recipe: Recipe(options, layouts: [.concat(layout)], sample: sample).json)
     return Compression(
-      model: model, mse: error.mse, relativeError: error.relativeError, cosineMean: error.cosineMean,
+      model: model, mse: error.mse, relativeError: error.relativeError,
+      weightedRelativeError: error.weightedRelativeError, cosineMean: error.cosineMean,
       startMSE: startMSE, epochs: trained.epochs, trainSeconds: encodingStarted - started,
       encodeSeconds: Runtime.clock - encodingStarted)
   }

@@ -6,19 +6,28 @@ struct Recipe {
 
   private var fields: [(String, String)] = [("version", "\"\(version)\"")]
 
-  /// The recipe of compressing with `options`; `sample` is the number of rows trained on where not all.
-  init(_ options: CompressionOptions, layout: CodeLayout, sample: Int?) {
+  /// The recipe of compressing with `options` to one of `layouts`, or where rows choose to all of them; `sample` is the
+  /// number of rows trained on where not all.
+  init(_ options: CompressionOptions, layouts: [TierLayout], sample: Int?) {
     add("method", text: options.method.rawValue)
-    if options.method != .kmeans { add("start", text: options.start.rawValue) }
+    if [.vq, .sx].contains(options.method) { add("start", text: options.start.rawValue) }
     switch options.goal {
     case .layout: break
     case .fileBytes(let bytes): add("target_bytes", "\(bytes)")
     case .ratio(let ratio): add("target_ratio", "\(ratio)")
     case .bitsPerDimension(let bits): add("target_bits_per_dimension", "\(bits)")
     }
-    add("groups", "\(layout.groups)")
-    add("codes", "\(layout.codes)")
-    add("shared", "\(layout.isShared)")
+    if let adaptive = options.adaptive {
+      add("target_bits", "\(adaptive.targetBits)")
+      let tiers = layouts.map { $0.concat.map { "\"\($0.groups)x\($0.codes)\"" } ?? "\"\($0.bitsPerRow)\"" }
+      add("tiers", "[" + tiers.joined(separator: ",") + "]")
+    } else if let layout = layouts[0].concat {
+      add("groups", "\(layout.groups)")
+      add("codes", "\(layout.codes)")
+      add("shared", "\(layout.isShared)")
+    } else {
+      add("bits", "\(layouts[0].bitsPerRow)")
+    }
     add("metric", text: options.metric.rawValue)
     add("codebook", text: options.codebookStorage.rawValue)
     add("epochs", "\(options.epochs ?? Compressor.defaultEpochs(options.method))")

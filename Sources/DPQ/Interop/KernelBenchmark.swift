@@ -89,7 +89,10 @@ package enum KernelBenchmark {
     let codebook = try Codebook(layout: layout, values: values)
     let codes = try codebook.encode(training.rows, threads: threads) { (_) throws(DPQError) in }
     let prepared = try PreparedTable(table, CompressionOptions())
-    let error = try codebook.measure(codes, nil, against: prepared, threads: threads) { (_) throws(DPQError) in }
+    var error = Reconstruction()
+    try Tier.Codewords.concat(codebook).measure(codes, nil, against: prepared, threads: threads, into: &error) {
+      (_) throws(DPQError) in
+    }
     return (times, codebook, error.mse)
   }
 

@@ -44,6 +44,20 @@ struct CompressCommand: ParsableCommand {
     help: ArgumentHelp("Most bits of the file, without its vocabulary, a value of the table.", valueName: "x"))
   var bitsPerDimension: Double?
 
+  @Option(parsing: .unconditional, help: ArgumentHelp("Bits of a row, for --method binary.", valueName: "n"))
+  var bits: Int?
+  @Flag(help: "Several lengths of codes: each row takes the one that lowers the weighted error most for its bits.")
+  var adaptive = false
+  @Option(
+    help: ArgumentHelp(
+      "Lengths to choose from: bits of binary codes (16,32,64) or groups x codes (8x16,25x16); around the target by default.",
+      valueName: "list"))
+  var tiers: String?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Mean bits of a row with --adaptive, its place in the tier map counted.", valueName: "x"))
+  var targetBits: Double?
+
   @Option(help: "What error means: distance, or angle with norms kept apart.")
   var metric: Metric = .l2
   @Option(
@@ -75,10 +89,17 @@ struct CompressCommand: ParsableCommand {
     if output == nil, !dryRun { throw ValidationError("Missing expected argument '--output <file>'") }
     let goals = [targetSize != nil, ratio != nil, bitsPerDimension != nil].count { $0 }
     if goals > 1 { throw ValidationError("Choose one of --target-size, --ratio and --bits-per-dimension") }
-    for (name, value) in [("--ratio", ratio), ("--bits-per-dimension", bitsPerDimension)] {
+    if adaptive != (targetBits != nil) { throw ValidationError("--adaptive and --target-bits go together") }
+    if tiers != nil, !adaptive { throw ValidationError("--tiers are chosen from with --adaptive") }
+    if (method == .binary) != (bits != nil), !adaptive {
+      throw ValidationError("--method binary and --bits go together")
+    }
+    for (name, value) in [
+      ("--ratio", ratio), ("--bits-per-dimension", bitsPerDimension), ("--target-bits", targetBits),
+    ] {
       if let value, !(value.isFinite && value > 0) { throw ValidationError("\(name) takes a number above 0") }
     }
-    for (name, value) in [("--groups", groups), ("--epochs", epochs), ("--sample", sample)] {
+    for (name, value) in [("--groups", groups), ("--bits", bits), ("--epochs", epochs), ("--sample", sample)] {
       if let value, value < 1 { throw ValidationError("\(name) takes a whole number from 1 on") }
     }
     if let codes, !(2...65_536).contains(codes) { throw ValidationError("--codes takes 2 to 65536") }
@@ -132,6 +153,13 @@ struct CompressCommand: ParsableCommand {
     if let bitsPerDimension { options.goal = .bitsPerDimension(bitsPerDimension) }
     options.groups = groups
     options.codes = codes
+    options.bits = bits
+    if let targetBits {
+      let layouts = try tiers.map { (list) throws(DPQError) in
+        try TierLayout.list(list, dimension: table.dimension)
+      }
+      options.adaptive = AdaptiveOptions(tiers: layouts ?? [], targetBits: targetBits)
+    }
     options.isShared = shared
     options.metric = metric
     if let weights { options.weights = try RowWeights.read(weights, table: table) }
@@ -153,6 +181,14 @@ struct CompressCommand: ParsableCommand {
       ("codes", .integer(plan.tiers[0].layout.codes)), ("bits_per_row", .count(plan.bitsPerRow)),
       ("file_bytes", .integer(fileBytes)), ("table_bytes", .integer(plan.tableBytes)),
       ("ratio", .double(plan.ratio)), ("ratio_paper", .double(plan.paperRatio)),
+      (
+        "tiers",
+        .array(
+          plan.tiers.map { tier in
+            .object(
+              [("rows", .integer(tier.rows)), ("bits_per_row", .integer(tier.layout.bitsPerRow))] + tier.layout.members)
+          })
+      ),
     ]
   }
 
@@ -161,6 +197,7 @@ struct CompressCommand: ParsableCommand {
       layoutMembers(result.model.plan, fileBytes: fileBytes) + [
         ("mse", .double(result.mse)), ("relative_error", .double(result.relativeError)),
         ("cosine_mean", .double(result.cosineMean)),
+        ("weighted_relative_error", .double(result.weightedRelativeError)),
         ("seconds", .object(seconds.map { ($0.0, .double($0.1)) })),
         ("peak_rss_bytes", .integer(Runtime.peakResidentBytes)),
         ("threads", .integer(Runtime.threadCount(threading.threads))),
@@ -177,7 +214,9 @@ struct CompressCommand: ParsableCommand {
       ),
       (
         "codes",
-        "\(method.rawValue), \(plan.tiers[0].layout.text), \(Format.bits(plan.bitsPerRow)) bits a row"
+        "\(method.rawValue), "
+          + plan.tiers.map { (adaptive ? "\(Format.grouped($0.rows)) rows of " : "") + $0.layout.text }
+          .joined(separator: ", ") + ", \(Format.bits(plan.bitsPerRow)) bits a row"
           + (plan.metric == .cosine ? ", norms apart" : "")
       ),
       ("file", ByteSize.text(fileBytes) + vocabulary),
@@ -194,6 +233,7 @@ struct CompressCommand: ParsableCommand {
     var error =
       "\(Format.significant(result.relativeError, 4)) relative, mse \(Format.significant(result.mse, 4)), "
       + "mean cosine \(Format.fixed(result.cosineMean, 4))"
+    if weights != nil { error += ", weighted \(Format.significant(result.weightedRelativeError, 4))" }
     if let start = result.startMSE {
       let gain = start > 0 ? 100 * (1 - result.mse / start) : 0
       error += ", \(Format.fixed(gain.magnitude, 2)) % \(gain < 0 ? "above" : "below") k-means"
