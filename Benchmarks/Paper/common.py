@@ -49,15 +49,15 @@ class Study:
         self.options = options
         self.made = []
 
-    def run(self, name, command):
+    def run(self, name, command, only_known=False):
         """The report of a run, made now or earlier; None where it is not there and none is to be made."""
         folder = self.options.runs / name
         report, about = folder / "report.json", folder / "run.json"
         command = [str(part) for part in command]
-        if about.exists() and json.loads(about.read_text())["command"] != command:
+        if about.exists() and about.stat().st_size and json.loads(about.read_text())["command"] != command:
             raise SystemExit(f"{folder} holds a run of another command: remove it, or choose another --runs")
         if not report.exists():
-            if self.options.report_only:
+            if self.options.report_only or only_known:
                 return None
             folder.mkdir(parents=True, exist_ok=True)
             about.write_text(json.dumps({"command": command}))
