@@ -43,7 +43,6 @@ struct LayerBatch: ~Copyable {
   private mutating func reserve(_ count: Int) throws(DPQError) {
     if count > capacity {
       query = try AlignedBuffer(count: count * stride)
-      gradient = try AlignedBuffer(count: count * stride)
       if isPadded { padded = try AlignedBuffer(count: count * stride) }
       codes = try AlignedBuffer(count: count * layout.groups)
       capacity = count
@@ -86,18 +85,23 @@ struct LayerBatch: ~Copyable {
       codes: codes.pointer, output: nil, used: nil)
   }
 
-  /// Sets the gradients of `keys` and, for SX, `values` from that of the output; tied values add theirs to the keys'.
+  /// Sets the gradients of `keys`, for SX `values`, and the rows `rows` of the query table `table` from that of the
+  /// output; tied values add theirs to the keys'.
   mutating func backward(
-    _ upstream: Span<Float>, keys: Parameter, values: Parameter, temperature: Float, used: Matrix, keyWeight: Float,
-    commitment: Float
+    _ upstream: Span<Float>, table: Parameter, _ rows: UniqueRows, keys: Parameter, values: Parameter,
+    temperature: Float, used: Matrix, keyWeight: Float, commitment: Float
   ) throws(DPQError) {
     let isSoftmax = scratchGradient.count > 0
     let isTied = keys === values
+    // Then the gradient of VQ's queries is the one from above.
+    let passesThrough = !isSoftmax && commitment == 0
     if count == 0 {
+      try table.prepareGradient(of: [])
       keys.gradient.clear(rows: 0..<keys.gradient.rows)
       if isSoftmax { values.gradient.clear(rows: 0..<values.gradient.rows) }
       return
     }
+    if !passesThrough && gradient.count < count * stride { gradient = try AlignedBuffer(count: capacity * stride) }
     let result = upstream.withUnsafeBufferPointer { upstream in
       Result { () throws(DPQError) in
         if isPadded {
@@ -108,19 +112,17 @@ struct LayerBatch: ~Copyable {
           codes: codes.pointer, statistics: used.pointer,
           upstream: isPadded ? UnsafePointer(padded.pointer) : upstream.baseAddress!,
           keyWeight: keyWeight * Float(perValue), commitment: commitment * Float(perValue),
-          queryGradient: gradient.pointer, keyGradient: keys.gradient.pointer,
+          queryGradient: passesThrough ? nil : gradient.pointer, keyGradient: keys.gradient.pointer,
           valueGradient: !isSoftmax ? nil : isTied ? scratchGradient.pointer : values.gradient.pointer)
+        try table.scatter(
+          passesThrough ? upstream.baseAddress : UnsafePointer(gradient.pointer),
+          stride: passesThrough ? layout.dimension : stride, to: rows, threads: threads)
       }
     }
     try result.get()
     if isSoftmax && isTied {
       for i in 0..<keys.gradient.count { keys.gradient.pointer[i] += scratchGradient.pointer[i] }
     }
-  }
-
-  /// Sets the gradient of the query table from that of the batch.
-  func scatter(to table: Parameter, _ rows: UniqueRows) throws(DPQError) {
-    try table.scatter(gradient.pointer, stride: stride, to: rows, threads: threads)
   }
 
   /// Packed codes of the batch, `[count][layout.rowBytes]`.

@@ -174,10 +174,9 @@ public final class DPQEmbedding: EmbeddingLayer {
   public func backward(_ upstream: Span<Float>) throws(DPQError) {
     try checkUpstream(upstream.count, batch: rowsOfBatch.places.count)
     try batch.backward(
-      upstream, keys: keys, values: values, temperature: temperature, used: statistics,
+      upstream, table: query, rowsOfBatch, keys: keys, values: values, temperature: temperature, used: statistics,
       keyWeight: keyAverages == nil ? options.keyWeight : KeyAverages.weight(batch.count, options.layout),
       commitment: options.commitment)
-    try batch.scatter(to: query, rowsOfBatch)
     keyAverages?.update(keys, batch)
     unused?.update(batch) { k, value in
       for c in 0..<options.layout.width {
