@@ -3,6 +3,7 @@
 #include "dpq_kernels.h"
 
 #define XXH_INLINE_ALL
+#define XXH_NO_INLINE_HINTS 1 /* a third smaller, as fast on what is longer than a line */
 #include <xxhash.h>
 
 uint64_t dpq_checksum(const void *data, size_t bytes) { return XXH3_64bits(data, bytes); }

@@ -28,7 +28,7 @@ static int has_avx512(void) {
     unsigned a, b, c, d;
     if (!has_avx2() || (saved_registers() & 0xe6) != 0xe6) return 0;
     const unsigned wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & wanted) == wanted;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & wanted) == wanted && (b & bit_BMI2);
 }
 #endif
 

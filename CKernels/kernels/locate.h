@@ -12,10 +12,10 @@ static inline size_t tier_field(const dpqi_tier_map *m, size_t row) {
 static __attribute__((noinline)) size_t count_fields(const dpqi_tier_map *m, size_t first, size_t count, size_t value) {
     const uint64_t wanted = m->lowest * value;
     size_t found = 0;
-    for (size_t at = first / 8 * m->bits; count > 0; at += m->fields / 8 * m->bits) {
+    DPQI_ROLLED for (size_t at = first / 8 * m->bits; count > 0; at += m->fields / 8 * m->bits) {
         const uint64_t different = load_word(m->packed + at, m->packed_bytes - at) ^ wanted;
         uint64_t any = different;
-        for (size_t k = 1; k < m->bits; k++) any |= different >> k;
+        DPQI_ROLLED for (size_t k = 1; k < m->bits; k++) any |= different >> k;
         uint64_t equal = ~any & m->lowest;
         if (count < m->fields) {
             equal &= ((uint64_t)1 << count * m->bits) - 1;

@@ -4,3 +4,10 @@
 #define DPQI_NAME(operation) DPQI_JOIN(dpqi_##operation, DPQI_LEVEL)
 #define DPQI_STRING2(a) #a
 #define DPQI_STRING(a) DPQI_STRING2(a)
+
+/* Before a loop that is short or rare: unrolled it would be many times as large, and no faster where it counts. */
+#if defined(__clang__)
+#define DPQI_ROLLED _Pragma("clang loop unroll(disable) vectorize(disable)")
+#else
+#define DPQI_ROLLED _Pragma("GCC unroll 1")
+#endif

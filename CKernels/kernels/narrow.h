@@ -1,17 +1,20 @@
 /* Float32 to the 2-byte types, rounded to nearest even. */
 
+static __attribute__((noinline)) void narrow_lanes(const float *values, dpq_scalar type, uint16_t *out) {
+    if (type == DPQ_F16)
+        vf_store_f16(out, vf_load(values));
+    else
+        DPQI_ROLLED for (size_t i = 0; i < LANES; i++) out[i] = dpqi_f32_to_bf16(values[i]);
+}
+
 static void DPQI_NAME(narrow)(const float *values, size_t count, dpq_scalar type, uint16_t *out) {
-    if (type == DPQ_BF16) {
-        for (size_t i = 0; i < count; i++) out[i] = dpqi_f32_to_bf16(values[i]); /* vectors by the compiler */
-        return;
-    }
     size_t i = 0;
-    for (; i + LANES <= count; i += LANES) vf_store_f16(out + i, vf_load(values + i));
+    DPQI_ROLLED for (; i + LANES <= count; i += LANES) narrow_lanes(values + i, type, out + i);
     if (i < count) {
         float rest[LANES] = {0};
         uint16_t narrowed[LANES];
         memcpy(rest, values + i, (count - i) * sizeof *rest);
-        vf_store_f16(narrowed, vf_load(rest));
+        narrow_lanes(rest, type, narrowed);
         memcpy(out + i, narrowed, (count - i) * sizeof *out);
     }
 }

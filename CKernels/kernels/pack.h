@@ -1,13 +1,15 @@
 /* Codes of many rows from and to packed rows. */
 
 static void DPQI_NAME(unpack)(size_t groups, size_t bits, size_t codes, const uint8_t *packed, size_t rows, void *out) {
-    const size_t row_bytes = (groups * bits + 7) / 8;
-    for (size_t r = 0; r < rows; r++) {
-        if (bits <= 8)
-            unpack_bytes(packed + r * row_bytes, groups, bits, codes, (uint8_t *)out + r * groups);
-        else
-            unpack_pairs(packed + r * row_bytes, groups, bits, codes, (uint16_t *)out + r * groups);
-    }
+    const size_t row_bytes = (groups * bits + 7) / 8, code_bytes = bits <= 8 ? 1 : 2;
+    char *to = out;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t start = 0; start < groups; start += DPQI_CODE_RUN) {
+            const size_t count = groups - start < DPQI_CODE_RUN ? groups - start : DPQI_CODE_RUN;
+            code_run scratch;
+            memcpy(to, codes_of(packed + r * row_bytes, start, count, bits, codes, &scratch), count * code_bytes);
+            to += count * code_bytes;
+        }
 }
 
 static void DPQI_NAME(pack)(size_t groups, size_t bits, const void *values, size_t rows, uint8_t *out) {

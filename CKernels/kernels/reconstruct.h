@@ -7,6 +7,9 @@
  * Below, who reads the rows next finds them in the cache. */
 #define DPQI_STREAMED_BYTES ((size_t)16 << 20)
 
+/* Values of a cache line. */
+#define LINE 16
+
 /* Values that are gathered on the stack, some rows of all but the longest. */
 #define ROW_BUFFER 4096
 
@@ -21,77 +24,100 @@ static inline size_t code_at(const void *codes, int wide, size_t i) {
     return wide ? ((const uint16_t *)codes)[i] : ((const uint8_t *)codes)[i];
 }
 
-/* Copies `count` codewords; `copied` and `wide`, known at compile time, make each copy a few moves. */
+/* Copies `copied` values, as copied_width counts them. */
+static inline __attribute__((always_inline)) void copy_values(float *to, const float *from, size_t copied) {
+    size_t c = 0;
+    if (copied <= 4) {
+        if (__builtin_constant_p(copied))
+            memcpy(to, from, copied * sizeof *to);
+        else
+            DPQI_ROLLED for (; c < copied; c++) to[c] = from[c];
+        return;
+    }
+    DPQI_ROLLED for (; c + 16 <= copied; c += 16) v16_store(to + c, v16_load(from + c));
+    if (copied & 8) v8_store(to + c, v8_load(from + c));
+}
+
+/* Copies `count` codewords; `width`, `copied` and `wide`, where known at compile time, make each copy a few moves. */
 static inline __attribute__((always_inline)) void copy_codewords(const float *codebook, size_t stride, size_t width,
                                                                  size_t copied, int wide, const void *codes,
                                                                  size_t count, float *out) {
-    for (size_t i = 0; i < count; i++, codebook += stride, out += width) {
-        const float *from = codebook + code_at(codes, wide, i) * width;
-        if (copied <= 4) {
-            memcpy(out, from, copied * sizeof *out);
-        } else {
-            size_t c = 0;
-            for (; c + 16 <= copied; c += 16) copy16(out + c, from + c);
-            if (copied & 8) copy8(out + c, from + c);
-        }
-    }
+    size_t i = 0;
+    if (__builtin_constant_p(width))
+        for (; i + 4 <= count; i += 4)
+            for (size_t k = 0; k < 4; k++, codebook += stride, out += width)
+                copy_values(out, codebook + code_at(codes, wide, i + k) * width, copied);
+    DPQI_ROLLED for (; i < count; i++, codebook += stride, out += width)
+        copy_values(out, codebook + code_at(codes, wide, i) * width, copied);
 }
 
-/* One way of copying, chosen once for all rows. */
-typedef struct copier {
-    void (*copy)(const float *codebook, size_t stride, size_t width, const void *codes, size_t count, float *out);
-} copier;
-
 #define COPIER_ARGUMENTS const float *codebook, size_t stride, size_t width, const void *codes, size_t count, float *out
-static void copy_1(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 1, 0, codes, count, out); }
-static void copy_2(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 2, 0, codes, count, out); }
-static void copy_4(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 4, 0, codes, count, out); }
-static void copy_8(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 8, 0, codes, count, out); }
-static void copy_16(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 16, 0, codes, count, out); }
-static void copy_24(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 24, 0, codes, count, out); }
-static void copy_32(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 32, 0, codes, count, out); }
+typedef void copier(COPIER_ARGUMENTS);
+static void copy_1(COPIER_ARGUMENTS) {
+    (void)width;
+    copy_codewords(codebook, stride, 1, 1, 0, codes, count, out);
+}
+static void copy_2(COPIER_ARGUMENTS) {
+    (void)width;
+    copy_codewords(codebook, stride, 2, 2, 0, codes, count, out);
+}
+static void copy_3(COPIER_ARGUMENTS) {
+    (void)width;
+    copy_codewords(codebook, stride, 3, 4, 0, codes, count, out);
+}
+static void copy_4(COPIER_ARGUMENTS) {
+    (void)width;
+    copy_codewords(codebook, stride, 4, 4, 0, codes, count, out);
+}
+static void copy_6(COPIER_ARGUMENTS) {
+    (void)width;
+    copy_codewords(codebook, stride, 6, 8, 0, codes, count, out);
+}
+static void copy_8(COPIER_ARGUMENTS) {
+    (void)width;
+    copy_codewords(codebook, stride, 8, 8, 0, codes, count, out);
+}
+static void copy_16(COPIER_ARGUMENTS) {
+    (void)width;
+    copy_codewords(codebook, stride, 16, 16, 0, codes, count, out);
+}
+static void copy_to_8(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 8, 0, codes, count, out); }
+static void copy_to_16(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 16, 0, codes, count, out); }
+static void copy_wide_4(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 4, 1, codes, count, out); }
 static void copy_any(COPIER_ARGUMENTS) {
     copy_codewords(codebook, stride, width, copied_width(width), 0, codes, count, out);
 }
-static void copy_wide_4(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 4, 1, codes, count, out); }
-static void copy_wide_8(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 8, 1, codes, count, out); }
 static void copy_wide_any(COPIER_ARGUMENTS) {
     copy_codewords(codebook, stride, width, copied_width(width), 1, codes, count, out);
 }
 #undef COPIER_ARGUMENTS
 
-static copier copier_of(const dpqi_decoder *d) {
-    const size_t copied = copied_width(d->width);
-    if (d->bits > 8) return (copier){copied == 4 ? copy_wide_4 : copied == 8 ? copy_wide_8 : copy_wide_any};
-    switch (copied) {
-    case 1: return (copier){copy_1};
-    case 2: return (copier){copy_2};
-    case 4: return (copier){copy_4};
-    case 8: return (copier){copy_8};
-    case 16: return (copier){copy_16};
-    case 24: return (copier){copy_24};
-    case 32: return (copier){copy_32};
-    default: return (copier){copy_any};
-    }
+/* The way of copying, chosen once for all rows. */
+static __attribute__((noinline)) copier *copier_of(const dpqi_decoder *d) {
+    static copier *const up_to_16[] = {copy_1,     copy_1,     copy_2,     copy_3,     copy_4,     copy_to_8,
+                                       copy_6,     copy_to_8,  copy_8,     copy_to_16, copy_to_16, copy_to_16,
+                                       copy_to_16, copy_to_16, copy_to_16, copy_to_16, copy_16};
+    if (d->bits > 8) return copied_width(d->width) == 4 ? copy_wide_4 : copy_wide_any;
+    return d->width <= 16 ? up_to_16[d->width] : copy_any;
 }
 
 /* Copies exactly `count` values. */
 static inline void copy_exactly(float *to, const float *from, size_t count) {
     if (count >= 8) {
-        for (size_t c = 0; c + 8 <= count; c += 8) copy8(to + c, from + c);
-        copy8(to + count - 8, from + count - 8);
+        for (size_t c = 0; c + 8 <= count; c += 8) v8_store(to + c, v8_load(from + c));
+        v8_store(to + count - 8, v8_load(from + count - 8));
     } else if (count >= 4) {
-        memcpy(to, from, 4 * sizeof *to);
-        memcpy(to + count - 4, from + count - 4, 4 * sizeof *to);
+        v4_store(to, v4_load(from));
+        v4_store(to + count - 4, v4_load(from + count - 4));
     } else {
-        for (size_t c = 0; c < count; c++) to[c] = from[c];
+        DPQI_ROLLED for (size_t c = 0; c < count; c++) to[c] = from[c];
     }
 }
 
 /* How many leading groups may be copied in whole vectors: those that end, excess included, within `room` values of the
  * row's start and inside the memory they read. Where `room` is the dimension that is never the last group unless it
  * fits exactly: an overlapping copy there would write into the row after it, which another thread may own. */
-static inline size_t whole_groups(const dpqi_decoder *d, size_t room) {
+static __attribute__((noinline)) size_t whole_groups(const dpqi_decoder *d, size_t room) {
     const size_t copied = copied_width(d->width);
     if (copied > room) return 0;
     size_t whole = (room - copied) / d->width + 1;
@@ -118,14 +144,14 @@ static inline float norm_of(const dpqi_decoder *d, size_t id) {
 
 /* Groups [start, start + count) of a row, those below `whole` in whole vectors; start is a multiple of DPQI_CODE_RUN
  * and count at most that. */
-static inline void decode_run(const dpqi_decoder *d, copier way, size_t whole, const uint8_t *row, size_t start,
+static inline void decode_run(const dpqi_decoder *d, copier *way, size_t whole, const uint8_t *row, size_t start,
                               size_t count, float *out) {
     code_run scratch;
     const void *codes = codes_of(row, start, count, d->bits, d->codes, &scratch);
     const size_t copied = whole <= start ? 0 : whole - start < count ? whole - start : count;
     const float *codebook = d->codebook + start * d->codebook_stride;
-    way.copy(codebook, d->codebook_stride, d->width, codes, copied, out + start * d->width);
-    for (size_t g = copied; g < count; g++) {
+    way(codebook, d->codebook_stride, d->width, codes, copied, out + start * d->width);
+    DPQI_ROLLED for (size_t g = copied; g < count; g++) {
         const size_t column = (start + g) * d->width, rest = d->dimension - column;
         copy_exactly(out + column, codebook + g * d->codebook_stride + code_at(codes, d->bits > 8, g) * d->width,
                      rest < d->width ? rest : d->width);
@@ -158,7 +184,7 @@ static __attribute__((noinline)) void add_codewords(const dpqi_decoder *d, const
 }
 
 /* Row `id` without its norm. */
-static __attribute__((noinline)) void decode_row(const dpqi_decoder *d, copier way, size_t whole, size_t id,
+static __attribute__((noinline)) void decode_row(const dpqi_decoder *d, copier *way, size_t whole, size_t id,
                                                  float *out) {
     const uint8_t *row = d->packed + id * d->row_bytes;
     if (d->adds) {
@@ -174,15 +200,16 @@ static __attribute__((noinline)) void decode_row(const dpqi_decoder *d, copier w
 static inline void scale_row(const dpqi_decoder *d, size_t id, float *row) {
     if (!d->norm_codes) return;
     const float norm = norm_of(d, id);
-    for (size_t c = 0; c < d->dimension; c++) row[c] *= norm;
+    size_t c = 0;
+    for (; c + LANES <= d->dimension; c += LANES) vf_store(row + c, vf_mul(vf_load(row + c), vf_set1(norm)));
+    DPQI_ROLLED for (; c < d->dimension; c++) row[c] *= norm;
 }
 
 /* Rows without gaps past the caches, one at a time through a buffer that lies as the output lies in its cache lines:
  * what fills none is carried over to the next row. */
 static void stream_rows(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out) {
-    enum { LINE = 16 };
-    _Alignas(64) float buffer[ROW_BUFFER + COPIED_EXCESS];
-    const copier way = copier_of(d);
+    _Alignas(64) float buffer[ROW_BUFFER + 2 * LINE];
+    copier *const way = copier_of(d);
     const size_t whole = whole_groups(d, d->dimension + COPIED_EXCESS);
     size_t begin = (uintptr_t)out / sizeof *out % LINE, end = begin;
     for (size_t i = 0; i < count; i++) {
@@ -192,14 +219,18 @@ static void stream_rows(const dpqi_decoder *d, const int64_t *ids, uint64_t firs
         scale_row(d, id, buffer + end);
         end += d->dimension;
         if (end < LINE) continue;
-        for (; begin % LINE; begin++) *out++ = buffer[begin];
-        for (; begin + LINE <= end; begin += LINE, out += LINE)
-            for (size_t c = 0; c < LINE; c += LANES) vf_stream(out + c, vf_load(buffer + begin + c));
-        memmove(buffer, buffer + begin, (end - begin) * sizeof *out);
-        end -= begin;
-        begin = 0;
+        size_t line = 0;
+        if (begin) {
+            DPQI_ROLLED for (; begin < LINE; begin++) *out++ = buffer[begin];
+            begin = 0;
+            line = LINE;
+        }
+        for (; line + LINE <= end; line += LINE, out += LINE)
+            for (size_t c = 0; c < LINE; c += LANES) vf_stream(out + c, vf_load(buffer + line + c));
+        v16_store(buffer, v16_load(buffer + line));
+        end -= line;
     }
-    memcpy(out, buffer + begin, (end - begin) * sizeof *out);
+    DPQI_ROLLED for (size_t c = begin; c < end; c++) *out++ = buffer[c];
     stream_end();
 }
 
@@ -211,65 +242,16 @@ static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, ui
         stream_rows(d, ids, first, count, out);
         return;
     }
-    const copier way = copier_of(d);
+    copier *const way = copier_of(d);
     const size_t whole = whole_groups(d, d->dimension);
     for (size_t i = 0; i < count; i++) {
         const size_t id = row_of(ids, first, i);
         prefetch_codes(d, ids, i, count);
         float *target = out + (places ? places[i] : i) * stride;
+        /* The lines a row is written to come from afar while its first codewords are copied. */
+        if (d->width > 4)
+            DPQI_ROLLED for (size_t c = 0; c < d->dimension; c += LINE) __builtin_prefetch(target + c, 1, 3);
         decode_row(d, way, whole, id, target);
         scale_row(d, id, target);
-    }
-}
-
-/* Adds rows one value at a time, straight from the codebook: for rows too long to be gathered first. */
-static void add_long_row(const dpqi_decoder *d, size_t id, float weight, float *restrict out) {
-    const uint8_t *row = d->packed + id * d->row_bytes;
-    code_run scratch;
-    for (size_t start = 0; start < d->groups; start += DPQI_CODE_RUN) {
-        const size_t run = d->groups - start < DPQI_CODE_RUN ? d->groups - start : DPQI_CODE_RUN;
-        const void *codes = codes_of(row, start, run, d->bits, d->codes, &scratch);
-        for (size_t g = 0; g < run; g++) {
-            const size_t code = code_at(codes, d->bits > 8, g);
-            const size_t column = d->adds ? 0 : (start + g) * d->width;
-            const size_t rest = d->dimension - column < d->width ? d->dimension - column : d->width;
-            const float *from = d->codebook + (start + g) * d->codebook_stride + code * d->width;
-            for (size_t c = 0; c < rest; c++) out[column + c] += weight * from[c];
-        }
-    }
-}
-
-/* out[dimension] += the sum of rows `ids`[count], each times its weight where weights is not NULL. */
-static void DPQI_NAME(decode_sum)(const dpqi_decoder *d, const int64_t *ids, const float *weights, size_t count,
-                                  float *restrict out) {
-    enum { AT_ONCE = 8 };
-    const size_t dimension = d->dimension;
-    float buffer[ROW_BUFFER + COPIED_EXCESS], factors[AT_ONCE];
-    const copier way = copier_of(d);
-    const size_t whole = whole_groups(d, dimension + COPIED_EXCESS);
-    for (size_t start = 0; start < count;) {
-        size_t rows = 0;
-        for (; rows < AT_ONCE && start + rows < count && (rows + 1) * dimension <= ROW_BUFFER; rows++) {
-            const size_t id = (size_t)ids[start + rows];
-            prefetch_codes(d, ids, start + rows, count);
-            decode_row(d, way, whole, id, buffer + rows * dimension);
-            factors[rows] = norm_of(d, id) * (weights ? weights[start + rows] : 1.0f);
-        }
-        if (rows == 0) {
-            const size_t id = (size_t)ids[start];
-            add_long_row(d, id, norm_of(d, id) * (weights ? weights[start] : 1.0f), out);
-            start++;
-            continue;
-        }
-        size_t c = 0;
-        for (; c + LANES <= dimension; c += LANES) {
-            vf sum = vf_load(out + c);
-            for (size_t r = 0; r < rows; r++)
-                sum = vf_fma(vf_set1(factors[r]), vf_load(buffer + r * dimension + c), sum);
-            vf_store(out + c, sum);
-        }
-        for (; c < dimension; c++)
-            for (size_t r = 0; r < rows; r++) out[c] += factors[r] * buffer[r * dimension + c];
-        start += rows;
     }
 }

@@ -12,20 +12,20 @@ static void DPQI_NAME(score_tables)(const dpqi_decoder *d, const float *query, i
         const size_t step = query ? 1 : 0;
         const float *codebook = d->codebook + g * d->codebook_stride;
         float *table = out + (g << d->bits);
-        for (size_t k = 0; k < d->codes; k++) {
+        DPQI_ROLLED for (size_t k = 0; k < d->codes; k++) {
             const float *codeword = codebook + k * d->width;
             float sum = 0;
             if (distance) {
-                for (size_t c = 0; c < rest; c++) {
+                DPQI_ROLLED for (size_t c = 0; c < rest; c++) {
                     const float difference = codeword[c] - part[c * step];
                     sum += difference * difference;
                 }
             } else {
-                for (size_t c = 0; c < rest; c++) sum += codeword[c] * part[c * step];
+                DPQI_ROLLED for (size_t c = 0; c < rest; c++) sum += codeword[c] * part[c * step];
             }
             table[k] = sum;
         }
-        for (size_t k = d->codes; k < (size_t)1 << d->bits; k++) table[k] = table[d->codes - 1];
+        DPQI_ROLLED for (size_t k = d->codes; k < (size_t)1 << d->bits; k++) table[k] = table[d->codes - 1];
     }
 }
 
@@ -64,8 +64,8 @@ static void score_nibbles(const dpqi_decoder *d, const float *tables, const int6
                     groups -= CODES_A_WORD;
                     continue;
                 }
-                for (; groups > 0; groups--, table += 16, index = vi_shift4(index))
-                    sum[0] = vf_add(sum[0], vf_lookup16(table, index));
+                DPQI_ROLLED for (; groups > 0; groups--, table += 16, index = vi_shift4(index)) sum[0] =
+                    vf_add(sum[0], vf_lookup16(table, index));
             }
         }
         const vf total = vf_add(vf_add(sum[0], sum[1]), vf_add(sum[2], sum[3]));
@@ -86,7 +86,7 @@ static inline __attribute__((always_inline)) float sum_entries(const float *tabl
     size_t g = 0;
     for (; g + 4 <= count; g += 4, table += 4 * stride)
         for (size_t k = 0; k < 4; k++) sum[k] += ENTRY(k);
-    for (; g < count; g++, table += stride) sum[g & 3] += ENTRY(0);
+    DPQI_ROLLED for (; g < count; g++, table += stride) sum[g & 3] += ENTRY(0);
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 #undef ENTRY
 }

@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "simd/convert.h"
+#include "simd/spread.h"
 
 /* Functions from here to simd/end.h are for this level. */
 #define DPQI_LEVEL avx2
@@ -89,13 +90,32 @@ static inline vf vf_lookup16(const float *table, vi a) {
 }
 static inline void vf_stream(float *p, vf a) { _mm256_stream_ps(p, a); }
 static inline void stream_end(void) { _mm_sfence(); }
-static inline void split_nibbles(uint8_t *to, const uint8_t *from) {
-    const __m128i bytes = _mm_loadl_epi64((const __m128i *)from), lower = _mm_set1_epi8(15);
-    const __m128i low = _mm_and_si128(bytes, lower), high = _mm_and_si128(_mm_srli_epi16(bytes, 4), lower);
-    _mm_storeu_si128((__m128i *)to, _mm_unpacklo_epi8(low, high));
+/* 32 codes of 4 bits, a byte each. */
+static inline void spread_nibbles(const uint8_t *packed, uint8_t *out) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)packed), low = _mm_set1_epi8(15);
+    const __m128i even = _mm_and_si128(bytes, low), odd = _mm_and_si128(_mm_srli_epi16(bytes, 4), low);
+    _mm_storeu_si128((__m128i *)out, _mm_unpacklo_epi8(even, odd));
+    _mm_storeu_si128((__m128i *)(out + 16), _mm_unpackhi_epi8(even, odd));
 }
-static inline void copy8(float *to, const float *from) { vf_store(to, vf_load(from)); }
-static inline void copy16(float *to, const float *from) {
-    copy8(to, from);
-    copy8(to + 8, from + 8);
+typedef __m128 v4;
+static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
+static inline void v4_store(float *p, v4 a) { _mm_storeu_ps(p, a); }
+static inline v4 v4_set1(float a) { return _mm_set1_ps(a); }
+static inline v4 v4_fma(v4 a, v4 b, v4 c) { return _mm_fmadd_ps(a, b, c); }
+typedef vf v8;
+#define v8_load vf_load
+#define v8_store vf_store
+#define v8_set1 vf_set1
+#define v8_fma vf_fma
+typedef struct v16 {
+    v8 low, high;
+} v16;
+static inline v16 v16_load(const float *p) { return (v16){v8_load(p), v8_load(p + 8)}; }
+static inline void v16_store(float *p, v16 a) {
+    v8_store(p, a.low);
+    v8_store(p + 8, a.high);
+}
+static inline v16 v16_set1(float a) { return (v16){v8_set1(a), v8_set1(a)}; }
+static inline v16 v16_fma(v16 a, v16 b, v16 c) {
+    return (v16){v8_fma(a.low, b.low, c.low), v8_fma(a.high, b.high, c.high)};
 }

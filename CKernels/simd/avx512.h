@@ -7,11 +7,11 @@
 #define DPQI_LEVEL avx512
 #define DPQI_TARGETED
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c"))),              \
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c,bmi2"))),         \
                              apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c")
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c,bmi2")
 #endif
 
 #define LANES 16
@@ -86,10 +86,33 @@ static inline vi vi_shift4(vi a) { return _mm512_srli_epi32(a, 4); }
 static inline vf vf_lookup16(const float *table, vi a) { return _mm512_permutexvar_ps(a, vf_load(table)); }
 static inline void vf_stream(float *p, vf a) { _mm512_stream_ps(p, a); }
 static inline void stream_end(void) { _mm_sfence(); }
-static inline void split_nibbles(uint8_t *to, const uint8_t *from) {
-    const __m128i bytes = _mm_loadl_epi64((const __m128i *)from), lower = _mm_set1_epi8(15);
-    const __m128i low = _mm_and_si128(bytes, lower), high = _mm_and_si128(_mm_srli_epi16(bytes, 4), lower);
-    _mm_storeu_si128((__m128i *)to, _mm_unpacklo_epi8(low, high));
+/* 32 codes of 4 bits, a byte each. */
+static inline void spread_nibbles(const uint8_t *packed, uint8_t *out) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)packed), low = _mm_set1_epi8(15);
+    const __m128i even = _mm_and_si128(bytes, low), odd = _mm_and_si128(_mm_srli_epi16(bytes, 4), low);
+    _mm_storeu_si128((__m128i *)out, _mm_unpacklo_epi8(even, odd));
+    _mm_storeu_si128((__m128i *)(out + 16), _mm_unpackhi_epi8(even, odd));
 }
-static inline void copy8(float *to, const float *from) { _mm256_storeu_ps(to, _mm256_loadu_ps(from)); }
-static inline void copy16(float *to, const float *from) { vf_store(to, vf_load(from)); }
+/* Fields of `bits` bits, packed without gaps, put apart into bytes (up to 8 bits) or pairs of bytes. */
+typedef uint64_t code_spread;
+static inline code_spread spread_of(size_t bits) {
+    return bits > 8 ? (((uint64_t)1 << bits) - 1) * 0x0001000100010001u
+                    : (((uint64_t)1 << bits) - 1) * 0x0101010101010101u;
+}
+static inline uint64_t spread_bytes(code_spread fields, uint64_t word) { return _pdep_u64(word, fields); }
+static inline uint64_t spread_pairs(code_spread fields, uint64_t word) { return _pdep_u64(word, fields); }
+typedef __m128 v4;
+static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
+static inline void v4_store(float *p, v4 a) { _mm_storeu_ps(p, a); }
+static inline v4 v4_set1(float a) { return _mm_set1_ps(a); }
+static inline v4 v4_fma(v4 a, v4 b, v4 c) { return _mm_fmadd_ps(a, b, c); }
+typedef __m256 v8;
+static inline v8 v8_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline void v8_store(float *p, v8 a) { _mm256_storeu_ps(p, a); }
+static inline v8 v8_set1(float a) { return _mm256_set1_ps(a); }
+static inline v8 v8_fma(v8 a, v8 b, v8 c) { return _mm256_fmadd_ps(a, b, c); }
+typedef vf v16;
+#define v16_load vf_load
+#define v16_store vf_store
+#define v16_set1 vf_set1
+#define v16_fma vf_fma

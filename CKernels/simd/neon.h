@@ -2,6 +2,7 @@
 #include <arm_neon.h>
 
 #include "simd/convert.h"
+#include "simd/spread.h"
 
 #define DPQI_LEVEL neon
 
@@ -66,10 +67,36 @@ static inline vf vf_lookup16(const float *table, vi a) {
 }
 static inline void vf_stream(float *p, vf a) { vf_store(p, a); }
 static inline void stream_end(void) {}
-static inline void split_nibbles(uint8_t *to, const uint8_t *from) {
-    const uint8x8_t bytes = vld1_u8(from);
-    const uint8x8x2_t nibbles = {{vand_u8(bytes, vdup_n_u8(15)), vshr_n_u8(bytes, 4)}};
-    vst2_u8(to, nibbles);
+/* 32 codes of 4 bits, a byte each. */
+static inline void spread_nibbles(const uint8_t *packed, uint8_t *out) {
+    const uint8x16_t bytes = vld1q_u8(packed);
+    const uint8x16x2_t fields = {{vandq_u8(bytes, vdupq_n_u8(15)), vshrq_n_u8(bytes, 4)}};
+    vst2q_u8(out, fields);
 }
-static inline void copy8(float *to, const float *from) { memcpy(to, from, 32); }
-static inline void copy16(float *to, const float *from) { memcpy(to, from, 64); }
+typedef vf v4;
+#define v4_load vf_load
+#define v4_store vf_store
+#define v4_set1 vf_set1
+#define v4_fma vf_fma
+typedef struct v8 {
+    v4 low, high;
+} v8;
+static inline v8 v8_load(const float *p) { return (v8){v4_load(p), v4_load(p + 4)}; }
+static inline void v8_store(float *p, v8 a) {
+    v4_store(p, a.low);
+    v4_store(p + 4, a.high);
+}
+static inline v8 v8_set1(float a) { return (v8){v4_set1(a), v4_set1(a)}; }
+static inline v8 v8_fma(v8 a, v8 b, v8 c) { return (v8){v4_fma(a.low, b.low, c.low), v4_fma(a.high, b.high, c.high)}; }
+typedef struct v16 {
+    v8 low, high;
+} v16;
+static inline v16 v16_load(const float *p) { return (v16){v8_load(p), v8_load(p + 8)}; }
+static inline void v16_store(float *p, v16 a) {
+    v8_store(p, a.low);
+    v8_store(p + 8, a.high);
+}
+static inline v16 v16_set1(float a) { return (v16){v8_set1(a), v8_set1(a)}; }
+static inline v16 v16_fma(v16 a, v16 b, v16 c) {
+    return (v16){v8_fma(a.low, b.low, c.low), v8_fma(a.high, b.high, c.high)};
+}

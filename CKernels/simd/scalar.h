@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "simd/convert.h"
+#include "simd/spread.h"
 
 #define DPQI_LEVEL scalar
 
@@ -62,12 +63,53 @@ static inline vf vf_lookup16(const float *table, vi a) { return table[a & 15]; }
  * stored afterwards. */
 static inline void vf_stream(float *p, vf a) { *p = a; }
 static inline void stream_end(void) {}
-/* The 16 nibbles of 8 bytes, the lower one of each byte first. */
-static inline void split_nibbles(uint8_t *to, const uint8_t *from) {
-    for (size_t i = 0; i < 8; i++) {
-        to[2 * i] = from[i] & 15;
-        to[2 * i + 1] = from[i] >> 4;
+/* 32 codes of 4 bits, a byte each. */
+static inline void spread_nibbles(const uint8_t *packed, uint8_t *out) {
+    for (size_t i = 0; i < 16; i++) {
+        out[2 * i] = packed[i] & 15;
+        out[2 * i + 1] = packed[i] >> 4;
     }
 }
-static inline void copy8(float *to, const float *from) { memcpy(to, from, 32); }
-static inline void copy16(float *to, const float *from) { memcpy(to, from, 64); }
+/* v4, v8, v16: vectors of so many values at every level, where the length is not the level's choice. */
+typedef struct v2 {
+    vf low, high;
+} v2;
+static inline v2 v2_load(const float *p) { return (v2){vf_load(p), vf_load(p + 1)}; }
+static inline void v2_store(float *p, v2 a) {
+    vf_store(p, a.low);
+    vf_store(p + 1, a.high);
+}
+static inline v2 v2_set1(float a) { return (v2){vf_set1(a), vf_set1(a)}; }
+static inline v2 v2_fma(v2 a, v2 b, v2 c) { return (v2){vf_fma(a.low, b.low, c.low), vf_fma(a.high, b.high, c.high)}; }
+typedef struct v4 {
+    v2 low, high;
+} v4;
+static inline v4 v4_load(const float *p) { return (v4){v2_load(p), v2_load(p + 2)}; }
+static inline void v4_store(float *p, v4 a) {
+    v2_store(p, a.low);
+    v2_store(p + 2, a.high);
+}
+static inline v4 v4_set1(float a) { return (v4){v2_set1(a), v2_set1(a)}; }
+static inline v4 v4_fma(v4 a, v4 b, v4 c) { return (v4){v2_fma(a.low, b.low, c.low), v2_fma(a.high, b.high, c.high)}; }
+typedef struct v8 {
+    v4 low, high;
+} v8;
+static inline v8 v8_load(const float *p) { return (v8){v4_load(p), v4_load(p + 4)}; }
+static inline void v8_store(float *p, v8 a) {
+    v4_store(p, a.low);
+    v4_store(p + 4, a.high);
+}
+static inline v8 v8_set1(float a) { return (v8){v4_set1(a), v4_set1(a)}; }
+static inline v8 v8_fma(v8 a, v8 b, v8 c) { return (v8){v4_fma(a.low, b.low, c.low), v4_fma(a.high, b.high, c.high)}; }
+typedef struct v16 {
+    v8 low, high;
+} v16;
+static inline v16 v16_load(const float *p) { return (v16){v8_load(p), v8_load(p + 8)}; }
+static inline void v16_store(float *p, v16 a) {
+    v8_store(p, a.low);
+    v8_store(p + 8, a.high);
+}
+static inline v16 v16_set1(float a) { return (v16){v8_set1(a), v8_set1(a)}; }
+static inline v16 v16_fma(v16 a, v16 b, v16 c) {
+    return (v16){v8_fma(a.low, b.low, c.low), v8_fma(a.high, b.high, c.high)};
+}

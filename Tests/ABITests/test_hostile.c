@@ -68,7 +68,7 @@ static const layout small[] = {
      .dimension = 4,
      .cosine = 1,
      .tier_count = 3,
-     .tiers = {{2, 3}, {.groups = 5, .binary = 1}, {4, 4}}},
+     .tiers = {{.groups = 2, .codes = 3}, {.groups = 5, .binary = 1}, {.groups = 4, .codes = 4}}},
 };
 
 static void flip_every_byte(const fixture *f) {
@@ -331,7 +331,7 @@ static void strange_maps(void) {
                           .damage = damage,
                           .empty = 2,
                           .tier_count = 3,
-                          .tiers = {{2, 3}, {.groups = 5, .binary = 1}, {4, 4}}};
+                          .tiers = {{.groups = 2, .codes = 3}, {.groups = 5, .binary = 1}, {.groups = 4, .codes = 4}}};
         fixture f = fixture_make(l, 3);
         int opened;
         char message[252];
