@@ -25,7 +25,7 @@ static void DPQI_NAME(score_tables)(const dpqi_decoder *d, const float *query, i
             }
             table[k] = sum;
         }
-        DPQI_ROLLED for (size_t k = d->codes; k < (size_t)1 << d->bits; k++) table[k] = table[d->codes - 1];
+        for (size_t k = d->codes; k < (size_t)1 << d->bits; k++) table[k] = table[d->codes - 1];
     }
 }
 
