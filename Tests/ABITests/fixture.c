@@ -240,7 +240,7 @@ fixture fixture_make(layout l, uint64_t seed) {
     qsort(order, l.rows, sizeof *order, by_word);
 
     part parts[6 + 3 * MOST_TIERS];
-    static char names[MOST_TIERS][4][24];
+    static char names[MOST_TIERS][4][40];
     size_t count = 0;
     if (f.tier_count > 1)
         parts[count++] = (part){"tier.rank", "U64", 2, {blocks, f.tier_count}, rank, 8 * blocks * f.tier_count};
