@@ -26,6 +26,7 @@ struct DPQCommand: ParsableCommand {
   static func main() {
     Signals.install()
     Runtime.prepareBLAS()
+    InstructionSetWish.warnIfUnknown()
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -1,4 +1,8 @@
-"""Compressing through the `dpq` command: one compressor, the same file byte for byte."""
+"""Compressing through the `dpq` command: one compressor, the same file byte for byte.
+
+The kernels that encode and train need OpenBLAS and OpenMP, and the plan, the training and the writing around them are
+Swift: a wheel that carried them would be a hundred times the size of one that reads. The command runs the same kernels.
+"""
 
 from __future__ import annotations
 
