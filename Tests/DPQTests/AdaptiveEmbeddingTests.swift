@@ -9,7 +9,7 @@ import Testing
     .binary(try! BinaryLayout(dimension: 12, bits: 40)),
   ]
 
-  private func options(target: Double = 14) -> AdaptiveEmbedding.Options {
+  private func options(target: Double = 16) -> AdaptiveEmbedding.Options {
     var options = AdaptiveEmbedding.Options(Self.tiers, targetBits: target)
     options.initialScale = 0.5
     options.seed = 3
@@ -55,7 +55,7 @@ import Testing
     let after = try train(layer, target: target, steps: 600)
     #expect(layer.phase == .tune)
     #expect(after < 0.8 * before)
-    #expect(abs(layer.meanBits / 14 - 1) < 0.02)
+    #expect(abs(layer.meanBits / 16 - 1) < 0.02)
 
     let model = try #require(try layer.export(vocabulary: nil, recipe: "{}"))
     #expect(model.tiers.count == 3 && model.map != nil)
@@ -70,7 +70,7 @@ import Testing
   }
 
   @Test func rowsThatAreNeverUsedTakeTheShortestTier() throws {
-    let layer = try AdaptiveEmbedding(rows: 300, options: options(target: 10))
+    let layer = try AdaptiveEmbedding(rows: 300, options: options(target: 12))
     let target = rows(300, 12)
     let optimizer = try Adam(layer.parameters, rate: 0.01, threads: 1)
     for step in 0..<60 {
@@ -160,8 +160,8 @@ import Testing
   }
 
   @Test func impossibleOptionsAreRefused() {
-    #expect(throws: DPQError.self) { try AdaptiveEmbedding(rows: 10, options: options(target: 41)) }
-    #expect(throws: DPQError.self) { try AdaptiveEmbedding(rows: 10, options: options(target: 4)) }
+    #expect(throws: DPQError.self) { try AdaptiveEmbedding(rows: 10, options: options(target: 43)) }
+    #expect(throws: DPQError.self) { try AdaptiveEmbedding(rows: 10, options: options(target: 6)) }
     #expect(throws: DPQError.self) {
       try AdaptiveEmbedding(rows: 10, options: AdaptiveEmbedding.Options([Self.tiers[0]], targetBits: 4))
     }

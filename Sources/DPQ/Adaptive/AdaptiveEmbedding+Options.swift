@@ -23,7 +23,7 @@ extension AdaptiveEmbedding {
   public struct Options: Sendable {
     /// The tiers rows choose from.
     public var tiers: [TierLayout]
-    /// Mean bits of a row, codes alone, to hold to.
+    /// Mean bits of a row to hold to: its code and its place in the tier map.
     public var targetBits: Double
     /// How `concat` tiers choose codes.
     public var variant = DPQEmbedding.Variant.sx
@@ -55,11 +55,12 @@ extension AdaptiveEmbedding {
       }
       try require((2...16).contains(tiers.count), "adaptive codes choose from 2 to 16 tiers, not \(tiers.count)")
       try require(Set(tiers.map(\.dimension)).count == 1, "the tiers hold rows of different dimensions")
-      let bits = tiers.map(\.bitsPerRow)
+      let mapBits = TierMap.bits(tiers: tiers.count)
+      let bits = tiers.map { $0.bitsPerRow + mapBits }
       try require(Set(bits).count == tiers.count, "two tiers have codes of the same length")
       try require(
         targetBits > Double(bits.min()!) && targetBits < Double(bits.max()!),
-        "\(targetBits) bits a row are not between those of the tiers, \(bits.min()!) and \(bits.max()!)")
+        "\(targetBits) bits a row are not between those of the tiers with their map, \(bits.min()!) and \(bits.max()!)")
       try require(
         phases.count == Phase.allCases.count && phases.allSatisfy { $0 >= 0 } && phases.reduce(0, +) > 0,
         "the phases need three shares of the training, none below 0")

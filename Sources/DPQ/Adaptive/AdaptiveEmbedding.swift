@@ -59,7 +59,7 @@ public final class AdaptiveEmbedding: EmbeddingLayer {
     }
     self.tiers = tiers
     selection = try TierSelection(
-      rows: query.rows, bits: options.tiers.map(\.bitsPerRow), targetBits: options.targetBits,
+      rows: query.rows, bits: options.tiers.map(\.bitsPerRow), targetBits: options.targetBits - Double(TierMap.bits(tiers: tiers.count)),
       rate: options.selectionRate, seed: options.seed)
     coded = try CodedEmbedding(
       rows: query.rows, tiers: options.tiers, storage: .float32, name: "\(name).coded", threads: options.threads)
@@ -124,8 +124,8 @@ public final class AdaptiveEmbedding: EmbeddingLayer {
   public var currentTiers: [Int] {
     phase == .select ? settledTiers() : tierOfRow.array.map { Int($0) }
   }
-  /// Mean bits of a row, codes alone, with ``currentTiers``.
-  public var meanBits: Double { selection.meanBits(currentTiers) }
+  /// Mean bits of a row with ``currentTiers``: its code and its place in the tier map.
+  public var meanBits: Double { selection.meanBits(currentTiers) + Double(TierMap.bits(tiers: tiers.count)) }
   /// How often training used each row while it selected.
   public var uses: [Int] { selection.uses.array.map { Int($0) } }
 
@@ -142,6 +142,12 @@ public final class AdaptiveEmbedding: EmbeddingLayer {
       if progress >= ends[0] { settle() }
     }
     if phase == .codes && progress >= ends[1] && options.phases[2] > 0 { try startTuning() }
+  }
+
+  /// Forgets the rows made of other values.
+  public func reload() {
+    table = nil
+    coded.reload()
   }
 
   private func settle() {

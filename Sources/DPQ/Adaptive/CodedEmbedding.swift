@@ -102,6 +102,9 @@ public final class CodedEmbedding: EmbeddingLayer {
       })
   }
 
+  /// Forgets the rows made of other codewords.
+  public func reload() { table = nil }
+
   /// Writes the row of each id to `output`, `[ids.count × dimension]`.
   public func forward(_ ids: Span<Int32>, into output: inout MutableSpan<Float>, training: Bool) throws(DPQError) {
     try check(ids, output.count)

@@ -18,6 +18,9 @@ public protocol EmbeddingLayer: AnyObject {
   /// times.
   func advance(to progress: Double) throws(DPQError)
 
+  /// Tells the layer that others wrote its parameters and buffers: a checkpoint was read, or better values taken back.
+  func reload()
+
   /// Writes the row of each id to `output`, `[ids.count × dimension]`.
   ///
   /// With `training` the batch is remembered for ``backward(_:)`` and statistics are those of the batch; without, the
@@ -44,6 +47,9 @@ public protocol EmbeddingLayer: AnyObject {
 extension EmbeddingLayer {
   /// Nothing: most layers do the same thing all the time.
   public func advance(to progress: Double) throws(DPQError) {}
+
+  /// Nothing: most layers keep nothing that is made of parameters.
+  public func reload() {}
 
   /// Bytes of the table as float32 over ``storedBytes``.
   public var storedRatio: Double { Double(4 * rows * dimension) / Double(storedBytes) }

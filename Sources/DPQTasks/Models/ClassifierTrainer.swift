@@ -133,6 +133,7 @@ public final class ClassifierTrainer {
     while step < options.steps {
       let batchStart = Runtime.clock
       let indices = batch(step)
+      try model.embedding.advance(to: Double(step) / Double(options.steps))
       sum += try model.train(data.train, indices)
       try optimizer.step()
       count += 1
@@ -158,6 +159,7 @@ public final class ClassifierTrainer {
       if !progress(state) { throw DPQError(.cancelled, "stopped") }
     }
     for (target, best) in zip(tensors, best) { target.value.copy(from: best) }
+    model.embedding.reload()
     seconds = secondsBefore + Runtime.clock - start
   }
 
@@ -251,6 +253,7 @@ public final class ClassifierTrainer {
     seconds = checkpoint["seconds"].flatMap { Double($0) } ?? 0
     try keepBest()
     try checkpoint.restore(checkpointTensors, path: path)
+    model.embedding.reload()
     if let layer = model.embedding as? DPQEmbedding { codes = try layer.codes() }
   }
 }

@@ -6,6 +6,8 @@ public enum EmbeddingKind: String, CaseIterable, Sendable {
   case sx
   /// Codes learned with the task, chosen by distance to keys.
   case vq
+  /// Codes as with `sx`, and how long the code of each row is, learned with the task.
+  case adaptive
   /// A table of 8-bit integers with a scale a row, trained through the rounding.
   case scalar8
   /// The same of 6 bits.

@@ -28,6 +28,16 @@ public struct EmbeddingOptions: Sendable {
   public var keyAverageDecay: Float?
   /// Codes that no row of this many batches in a row chose start anew; `nil`: never.
   public var unusedLimit: Int?
+  /// Adaptive: the tiers rows choose from, as ``DPQ/TierLayout/list(_:dimension:)`` reads them.
+  public var tiers = "8x16,25x16,50x16"
+  /// Adaptive: mean bits of a row, its place in the tier map counted.
+  public var targetBits: Double?
+  /// Adaptive: shares of the training in which tiers are selected, codes learned and codewords tuned.
+  public var phases = [0.4, 0.4, 0.2]
+  /// Adaptive: how the tier of a row is decided.
+  public var choice = AdaptiveEmbedding.Choice.learned
+  /// Adaptive: how far a use of a row moves its choice.
+  public var selectionRate: Float = 0.05
   /// What tables, and the queries of DPQ, start from in place of random values; DPQ takes keys and values from its
   /// k-means codewords.
   public var pretrained: PretrainedTable?
@@ -65,6 +75,14 @@ public struct EmbeddingOptions: Sendable {
     case .sx, .vq:
       let options = try layerOptions(dimension: dimension, scale: scale, seed: seed, threads: threads)
       return try DPQEmbedding(startingFrom: table, options: options)
+    case .adaptive:
+      let values = try Matrix(table, threads: threads)
+      var square = 0.0
+      for value in values.array { square += Double(value * value) }
+      // Even numbers in [−s, s) have a mean square of s² / 3.
+      let spread = Float((3 * square / Double(max(1, values.count))).squareRoot())
+      return try AdaptiveEmbedding(
+        query: values, options: adaptiveOptions(dimension: dimension, scale: spread, seed: seed, threads: threads))
     case .scalar8, .scalar6, .scalar4:
       return try ScalarEmbedding(table: Matrix(table, threads: threads), bits: kind.scalarBits!, threads: threads)
     case .lowRank:
@@ -88,6 +106,10 @@ public struct EmbeddingOptions: Sendable {
         layer.query.value.fillUniformly(scale: self.scale ?? scale, seed: seed, stream: Self.queryStream)
       }
       return layer
+    case .adaptive:
+      return try AdaptiveEmbedding(
+        rows: rows,
+        options: adaptiveOptions(dimension: dimension, scale: self.scale ?? scale, seed: seed, threads: threads))
     case .scalar8, .scalar6, .scalar4:
       return try ScalarEmbedding(
         rows: rows, dimension: dimension, bits: kind.scalarBits!, scale: self.scale ?? scale, seed: seed,
@@ -121,6 +143,24 @@ public struct EmbeddingOptions: Sendable {
     return options
   }
 
+  /// Options of an adaptive layer.
+  private func adaptiveOptions(
+    dimension: Int, scale: Float, seed: UInt64, threads: Int
+  ) throws(DPQError) -> AdaptiveEmbedding.Options {
+    guard let targetBits else {
+      throw DPQError(.invalidArgument, "adaptive codes need a target: mean bits of a row, with --target-bits")
+    }
+    var options = AdaptiveEmbedding.Options(
+      try TierLayout.list(tiers, dimension: dimension), targetBits: targetBits)
+    options.choice = choice
+    options.phases = phases
+    options.selectionRate = selectionRate
+    options.initialScale = scale
+    options.seed = seed
+    options.threads = threads
+    return options
+  }
+
   /// The rank whose factors take the bytes that the codes and codebooks asked for would take.
   private func defaultRank(rows: Int, dimension: Int) throws(DPQError) -> Int {
     let layout = try CodeLayout(dimension: dimension, groups: groups, codes: codes, isShared: isShared)
@@ -142,6 +182,10 @@ public struct EmbeddingOptions: Sendable {
     if hasCodes && !kind.isCompressedLater {
       parts.append("\(groups) x \(codes)")
       if isShared { parts.append("shared") }
+    }
+    if kind == .adaptive {
+      parts.append("tiers \(tiers) of \(targetBits ?? 0) bits, \(choice.rawValue), phases \(phases)")
+      if selectionRate != 0.05 { parts.append("selection rate \(selectionRate)") }
     }
     if kind == .lowRank { parts.append(rank.map { "rank \($0)" } ?? "as \(groups) x \(codes)") }
     if let table = pretrained?.table { parts.append("pretrained \(table.rows) x \(table.dimension)") }

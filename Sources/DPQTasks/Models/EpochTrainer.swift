@@ -119,6 +119,7 @@ package final class EpochTrainer {
       var (sum, count) = (0.0, 0)
       for (index, batch) in batches.prefix(total - epoch * perEpoch).enumerated() {
         let batchStart = Runtime.clock
+        try problem.embedding.advance(to: Double(epoch * perEpoch + index) / Double(total))
         let result = try problem.train(batch)
         try optimizer.step()
         sum += result.loss
@@ -147,6 +148,7 @@ package final class EpochTrainer {
       if !progress(state) { throw DPQError(.cancelled, "stopped") }
     }
     if !best.isEmpty { for (target, best) in zip(problem.tensors, best) { target.value.copy(from: best) } }
+    problem.embedding.reload()
   }
 
   // MARK: - Checkpoints
@@ -197,5 +199,6 @@ package final class EpochTrainer {
     seconds = checkpoint["seconds"].flatMap { Double($0) } ?? 0
     try keepBest()
     try checkpoint.restore(checkpointTensors, path: path)
+    problem.embedding.reload()
   }
 }

@@ -107,6 +107,7 @@ public final class LanguageModelTrainer {
       for batch in 0..<min(perEpoch, total - epoch * perEpoch) {
         let batchStart = Runtime.clock
         let (inputs, targets) = self.batch(batch)
+        try model.embedding.advance(to: Double(epoch * perEpoch + batch) / Double(total))
         sum += try model.train(inputs.span, targets: targets.span)
         try optimizer.step()
         count += inputs.count
@@ -141,6 +142,7 @@ public final class LanguageModelTrainer {
       if !progress(state) { throw DPQError(.cancelled, "stopped") }
     }
     if !best.isEmpty { for (target, best) in zip(tensors, best) { target.value.copy(from: best) } }
+    model.embedding.reload()
   }
 
   /// Perplexity of a text: every word but the first is predicted from all before it.
@@ -236,5 +238,6 @@ public final class LanguageModelTrainer {
     try keepBest()
     try checkpoint.restore(tensors, path: path)
     try checkpoint.restore(zip(tensors, best).map { ("best.\($0.name)", $1) }, path: path)
+    model.embedding.reload()
   }
 }

@@ -3,6 +3,24 @@ import DPQ
 import DPQTasks
 
 extension EmbeddingKind: ExpressibleByArgument {}
+extension AdaptiveEmbedding.Choice: ExpressibleByArgument {}
+
+/// Shares of a training run, as in `select:4,codes:4,tune:2`; a phase that is left out has none.
+struct TrainingPhases: ExpressibleByArgument {
+  /// Shares of the phases in their order.
+  var shares = [Double](repeating: 0, count: AdaptiveEmbedding.Phase.allCases.count)
+
+  init?(argument: String) {
+    for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+      let words = part.split(separator: ":", omittingEmptySubsequences: false)
+      guard words.count == 2, let share = Double(words[1]), share.isFinite, share >= 0,
+        let phase = AdaptiveEmbedding.Phase.allCases.first(where: { "\($0)" == words[0] })
+      else { return nil }
+      shares[phase.rawValue] = share
+    }
+    if shares.reduce(0, +) <= 0 { return nil }
+  }
+}
 
 /// Which embedding a model gets.
 struct EmbeddingArguments: ParsableArguments {
@@ -44,7 +62,40 @@ struct EmbeddingArguments: ParsableArguments {
     help: ArgumentHelp("sx, vq: codes unused for that many batches start anew.", valueName: "n"))
   var restartUnused: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "adaptive: tiers rows choose from: groups x codes (8x16,25x16,50x16) or bits of binary codes (16,32,64).",
+      valueName: "list"))
+  var tiers: String?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("adaptive: mean bits of a row, its place in the tier map counted.", valueName: "x"))
+  var targetBits: Double?
+  @Option(
+    help: ArgumentHelp(
+      "adaptive: shares of the training that select tiers, learn codes and tune codewords (default: select:4,codes:4,tune:2).",
+      valueName: "list"))
+  var phases: TrainingPhases?
+  @Option(help: "adaptive: how the tier of a row is decided; all but learned are there to compare with.")
+  var tierChoice: AdaptiveEmbedding.Choice = .learned
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("adaptive: how far a use of a row moves its choice of a tier.", valueName: "x"))
+  var selectionRate: Float?
+
   func validate() throws {
+    if (embedding == .adaptive) != (targetBits != nil) {
+      throw ValidationError("--embedding adaptive and --target-bits go together")
+    }
+    if embedding != .adaptive, tiers != nil || phases != nil || selectionRate != nil || tierChoice != .learned {
+      throw ValidationError("--tiers, --phases, --tier-choice and --selection-rate are for --embedding adaptive")
+    }
+    if let targetBits, !(targetBits.isFinite && targetBits > 0) {
+      throw ValidationError("--target-bits takes a number above 0")
+    }
+    if let selectionRate, !(selectionRate.isFinite && selectionRate > 0) {
+      throw ValidationError("--selection-rate takes a number above 0")
+    }
     if let groups, groups < 1 { throw ValidationError("--groups takes a whole number from 1 on") }
     for (name, value) in [("--query-scale", queryScale), ("--key-scale", keyScale), ("--temperature", temperature)] {
       if let value, !(value.isFinite && value > 0) { throw ValidationError("\(name) takes a number above 0") }
@@ -73,6 +124,11 @@ struct EmbeddingArguments: ParsableArguments {
     options.commitment = commitment
     options.keyAverageDecay = keyAverages
     options.unusedLimit = restartUnused
+    if let tiers { options.tiers = tiers }
+    options.targetBits = targetBits
+    if let phases { options.phases = phases.shares }
+    options.choice = tierChoice
+    if let selectionRate { options.selectionRate = selectionRate }
     return options
   }
 }
