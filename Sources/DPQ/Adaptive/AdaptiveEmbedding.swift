@@ -59,8 +59,9 @@ public final class AdaptiveEmbedding: EmbeddingLayer {
     }
     self.tiers = tiers
     selection = try TierSelection(
-      rows: query.rows, bits: options.tiers.map(\.bitsPerRow), targetBits: options.targetBits - Double(TierMap.bits(tiers: tiers.count)),
-      rate: options.selectionRate, seed: options.seed)
+      rows: query.rows, bits: options.tiers.map(\.bitsPerRow),
+      targetBits: options.targetBits - Double(TierMap.bits(tiers: tiers.count)), rate: options.selectionRate,
+      seed: options.seed)
     coded = try CodedEmbedding(
       rows: query.rows, tiers: options.tiers, storage: .float32, name: "\(name).coded", threads: options.threads)
     phaseValue = try Matrix(rows: 1, columns: 1)
@@ -137,8 +138,8 @@ public final class AdaptiveEmbedding: EmbeddingLayer {
     let ends = [options.phases[0] / total, (options.phases[0] + options.phases[1]) / total]
     if phase == .select {
       let share = ends[0] > 0 ? Float(min(1, progress / ends[0])) : 1
-      selection.temperature =
-        options.temperatures.start + share * (options.temperatures.end - options.temperatures.start)
+      let (start, end) = options.temperatures
+      selection.temperature = start + share * (end - start)
       if progress >= ends[0] { settle() }
     }
     if phase == .codes && progress >= ends[1] && options.phases[2] > 0 { try startTuning() }
