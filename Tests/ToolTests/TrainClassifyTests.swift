@@ -28,6 +28,28 @@ import Testing
     "--dimension", "16", "--hidden", "8", "--batch", "16", "--groups", "4", "--codes", "8", "--learning-rate", "0.01",
   ]
 
+  @Test(arguments: ["learned", "frequency", "random"]) func adaptiveCodesMeetTheirTarget(_ choice: String) throws {
+    let outcome = try train(
+      "--embedding", "adaptive", "--tiers", "2x4,4x8,40", "--target-bits", "18", "--tier-choice", choice, "--steps",
+      "150", "--evaluate-every", "50", "--output", "run", "--json")
+    let report = try outcome.object
+    let bits = try #require(report["bits_per_row"] as? Double)
+    #expect(bits > 13 && bits <= 18)
+    #expect(report["test_exported"] as? Double == report["test"] as? Double)
+    let tiers = try #require(report["tiers"] as? [[String: Any]])
+    #expect(tiers.map { $0["kind"] as? String } == ["concat", "concat", "binary"])
+    #expect(tiers.reduce(0) { $0 + ($1["rows"] as? Int ?? 0) } == report["vocabulary"] as? Int)
+    let inspected = try Tool.start(["verify", "run/embedding.dpq"], in: folder).finish()
+    #expect(inspected.status == 0)
+  }
+
+  @Test func adaptiveCodesNeedATarget() throws {
+    for wrong in [["--embedding", "adaptive"], ["--embedding", "sx", "--tiers", "16,32"]] {
+      let outcome = try Tool.start(data + small + wrong + ["--quiet"], in: folder).finish()
+      #expect(outcome.status == 64 && outcome.errors.contains("--target-bits") || outcome.errors.contains("--tiers"))
+    }
+  }
+
   private func train(_ arguments: String...) throws -> Outcome {
     let outcome = try Tool.start(data + small + arguments + ["--quiet"], in: folder).finish()
     try #require(outcome.status == 0, "\(arguments): \(outcome.errors)")

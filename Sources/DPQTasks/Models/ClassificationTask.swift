@@ -95,7 +95,8 @@ package struct ClassificationTask {
       report.codes = layout.codes
       report.isShared = layout.isShared
     }
-    report.details = details(data, trainer, testLoss: test.loss, exported: exported)
+    report.details =
+      details(data, trainer, testLoss: test.loss, exported: exported) + layer.reportMembers(data.vocabulary)
     if let folder {
       let table = compressed == nil ? layer.parameters.map { ($0.name, $0.value) } + layer.buffers : []
       try Checkpoint(

@@ -98,7 +98,8 @@ package struct EpochTask {
       report.codes = layout.codes
       report.isShared = layout.isShared
     }
-    report.details = details(problem, trainer, test.details, exported: exported)
+    report.details =
+      details(problem, trainer, test.details, exported: exported) + layer.reportMembers(problem.vocabulary)
     if let folder {
       let isKept = compressed != nil
       let own = Set((layer.parameters.map(\.name) + layer.buffers.map(\.name)))

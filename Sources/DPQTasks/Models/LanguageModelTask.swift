@@ -99,7 +99,7 @@ package struct LanguageModelTask {
       report.codes = layout.codes
       report.isShared = layout.isShared
     }
-    report.details = details(data, trainer, exported: exported)
+    report.details = details(data, trainer, exported: exported) + layer.reportMembers(data.vocabulary)
     if let folder {
       try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
       try draw(trainer.history, codeUse, to: folder)
