@@ -22,7 +22,7 @@ static const struct {
       .dimension = 8,
       .cosine = 1,
       .tier_count = 3,
-      .tiers = {{2, 8}, {.groups = 11, .binary = 1}, {4, 16, .shared = 1}}}},
+      .tiers = {{.groups = 2, .codes = 8}, {.groups = 11, .binary = 1}, {.groups = 4, .codes = 16, .shared = 1}}}},
 };
 
 static int write_file(const char *folder, const char *name, const char *ending, const void *data, size_t bytes) {

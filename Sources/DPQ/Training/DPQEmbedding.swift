@@ -157,7 +157,7 @@ public final class DPQEmbedding: EmbeddingLayer {
     guard training else {
       for first in stride(from: 0, to: ids.count, by: Self.block) {
         let part = first..<min(ids.count, first + Self.block)
-        var target = output.extracting((part.lowerBound * dimension)..<(part.upperBound * dimension))
+        var target = output._mutatingExtracting((part.lowerBound * dimension)..<(part.upperBound * dimension))
         try evaluate(ids.extracting(part), into: &target)
       }
       return
