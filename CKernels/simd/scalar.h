@@ -30,7 +30,10 @@ static inline vf vf_min(vf a, vf b) { return a < b ? a : b; }
 static inline vm vf_gt(vf a, vf b) { return a > b; }
 static inline vf vf_select(vm m, vf a, vf b) { return m ? a : b; }
 static inline vf vf_round(vf a) { return nearbyintf(a); }
-static inline vf vf_scale2(vf a, vf n) { return a * dpqi_float_of_bits((uint32_t)((int32_t)n + 127) << 23); }
+static inline vf vf_scale2(vf a, vf n) {
+    /* Where n is not a number neither is a, and no integer may be made of it. */
+    return n == n ? a * dpqi_float_of_bits((uint32_t)((int32_t)n + 127) << 23) : a;
+}
 static inline double vf_sum(vf a) { return a; } /* sum of the lanes in float64 */
 static inline vi vi_set1(int32_t a) { return a; }
 static inline vi vi_select(vm m, vi a, vi b) { return m ? a : b; }
