@@ -62,7 +62,7 @@ import Testing
     let options = Made.options {
       $0.method = method
       $0.metric = metric
-      $0.codes = 4
+      if method == .binary { $0.bits = 8 } else { $0.codes = 4 }
       $0.epochs = 2
     }
     let compression = try Compressor(options).compress(table)
@@ -164,8 +164,12 @@ import Testing
     for method in CompressionOptions.Method.allCases {
       let options = Made.options {
         $0.method = method
-        $0.groups = 1
-        $0.codes = 2
+        if method == .binary {
+          $0.bits = 2
+        } else {
+          $0.groups = 1
+          $0.codes = 2
+        }
       }
       let result = try Compressor(options).compress(try Made.table([[0, 0], [0, 0], [0, 0]]))
       #expect(result.mse == 0 && result.relativeError == 0 && result.cosineMean == 1)
@@ -244,7 +248,7 @@ import Testing
     for method in CompressionOptions.Method.allCases {
       let options = Made.options {
         $0.method = method
-        $0.codes = 8
+        if method == .binary { $0.bits = 8 } else { $0.codes = 8 }
         $0.epochs = 3
       }
       var fractions: [Double] = []

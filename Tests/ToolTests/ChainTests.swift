@@ -20,8 +20,8 @@ import Testing
     #expect(
       orderedKeys(outcome.output) == [
         "rows", "dimension", "method", "groups", "codes", "bits_per_row", "file_bytes", "table_bytes", "ratio",
-        "ratio_paper", "mse", "relative_error", "cosine_mean", "seconds", "seconds.read", "seconds.train",
-        "seconds.encode", "seconds.write", "peak_rss_bytes", "threads", "isa", "seed",
+        "ratio_paper", "tiers", "mse", "relative_error", "cosine_mean", "weighted_relative_error", "seconds",
+        "seconds.read", "seconds.train", "seconds.encode", "seconds.write", "peak_rss_bytes", "threads", "isa", "seed",
       ])
     let report = try outcome.object
     #expect(report["rows"] as? Int == 600)
