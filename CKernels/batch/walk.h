@@ -83,11 +83,13 @@ static inline void dpqi_prefetch(size_t width, const dpq_rows *rows, const dpqi_
                                  size_t parts) {
     const dpq_rows view = dpqi_block_view(width, rows, block);
     const size_t bytes = view.dimension * dpqi_element_bytes(view.type);
-    for (size_t r = block->rows * part / parts; r < block->rows * (part + 1) / parts; r++) {
-        const char *row = dpqi_row(&view, block->first_row + r);
-        for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 0, 2);
-        __builtin_prefetch(row + bytes - 1, 0, 2);
-    }
+    const size_t pitch = view.stride * dpqi_element_bytes(view.type);
+    const uint32_t count = (uint32_t)block->rows, share = (count + (uint32_t)parts - 1) / (uint32_t)parts;
+    const size_t begin = share * part, end = begin + share < count ? begin + share : count;
+    uintptr_t row = (uintptr_t)view.data + (block->first_row + begin) * pitch;
+    for (size_t r = begin; r < end; r++, row += pitch)
+        for (uintptr_t line = row / 64 * 64; line < row + bytes; line += 64)
+            __builtin_prefetch((const void *)line, 0, 2);
 }
 
 #endif

@@ -13,9 +13,12 @@ static inline vf elements(const char *row, dpq_scalar type, size_t column) {
     }
 }
 
-static void DPQI_NAME(load_tile)(const dpq_rows *rows, size_t first, size_t count, const float *center, float *out) {
-    const size_t size = dpqi_element_bytes(rows->type), pitch = rows->stride * size, dimension = rows->dimension;
+/* The compiler makes one of these for each constant type: a choice at every load would cost as much as the load. */
+static inline __attribute__((always_inline)) void turn_rows(const dpq_rows *rows, dpq_scalar type, size_t first,
+                                                            size_t count, const float *center, float *out) {
+    const size_t pitch = rows->stride * dpqi_element_bytes(type), dimension = rows->dimension;
     const char *data = (const char *)rows->data + first * pitch;
+    const float *scale = rows->scale ? rows->scale + first : NULL;
     for (size_t r = 0; r < DPQI_TILE; r += LANES) {
         const size_t present = r >= count ? 0 : count - r < LANES ? count - r : LANES;
         size_t c = 0;
@@ -23,15 +26,16 @@ static void DPQI_NAME(load_tile)(const dpq_rows *rows, size_t first, size_t coun
             const char *base = data + r * pitch;
             for (;;) {
                 vf block[LANES];
-                for (size_t i = 0; i < LANES; i++) {
-                    block[i] = elements(base + i * pitch, rows->type, c);
-                    if (rows->scale) block[i] = vf_mul(block[i], vf_set1(rows->scale[first + r + i]));
-                }
+                for (size_t i = 0; i < LANES; i++) block[i] = elements(base + i * pitch, type, c);
+                if (scale)
+                    for (size_t i = 0; i < LANES; i++) block[i] = vf_mul(block[i], vf_set1(scale[r + i]));
                 vf_transpose(block);
-                for (size_t i = 0; i < LANES; i++) {
-                    const vf value = center ? vf_sub(block[i], vf_set1(center[c + i])) : block[i];
-                    vf_store(out + (c + i) * DPQI_TILE + r, value);
-                }
+                float *column = out + c * DPQI_TILE + r;
+                if (center)
+                    for (size_t i = 0; i < LANES; i++)
+                        vf_store(column + i * DPQI_TILE, vf_sub(block[i], vf_set1(center[c + i])));
+                else
+                    for (size_t i = 0; i < LANES; i++) vf_store(column + i * DPQI_TILE, block[i]);
                 if (c + LANES == dimension) break;
                 /* The last block overlaps the one before rather than fall back to single elements. */
                 c = c + 2 * LANES <= dimension ? c + LANES : dimension - LANES;
@@ -42,13 +46,22 @@ static void DPQI_NAME(load_tile)(const dpq_rows *rows, size_t first, size_t coun
             for (size_t i = 0; i < LANES; i++) {
                 float value = 0;
                 if (i < present) {
-                    value = dpqi_element(data + (r + i) * pitch, rows->type, c);
-                    if (rows->scale) value *= rows->scale[first + r + i];
+                    value = dpqi_element(data + (r + i) * pitch, type, c);
+                    if (scale) value *= scale[r + i];
                     if (center) value -= center[c];
                 }
                 out[c * DPQI_TILE + r + i] = value;
             }
         }
+    }
+}
+
+static void DPQI_NAME(load_tile)(const dpq_rows *rows, size_t first, size_t count, const float *center, float *out) {
+    switch (rows->type) {
+    case DPQ_F32: turn_rows(rows, DPQ_F32, first, count, center, out); break;
+    case DPQ_F16: turn_rows(rows, DPQ_F16, first, count, center, out); break;
+    case DPQ_BF16: turn_rows(rows, DPQ_BF16, first, count, center, out); break;
+    default: turn_rows(rows, rows->type, first, count, center, out); break;
     }
 }
 

@@ -22,6 +22,7 @@ static inline vf vf_mul(vf a, vf b) { return vmulq_f32(a, b); }
 static inline vf vf_div(vf a, vf b) { return vdivq_f32(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 static inline vm vf_gt(vf a, vf b) { return vcgtq_f32(a, b); }
+static inline vm vf_ge(vf a, vf b) { return vcgeq_f32(a, b); }
 static inline vf vf_select(vm m, vf a, vf b) { return vbslq_f32(m, a, b); }
 static inline vf vf_max(vf a, vf b) { return vf_select(vf_gt(a, b), a, b); }
 static inline vf vf_min(vf a, vf b) { return vf_select(vf_gt(b, a), a, b); }
@@ -78,6 +79,7 @@ typedef vf v4;
 #define v4_store vf_store
 #define v4_set1 vf_set1
 #define v4_fma vf_fma
+#define v4_transpose vf_transpose
 typedef struct v8 {
     v4 low, high;
 } v8;

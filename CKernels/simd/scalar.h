@@ -28,6 +28,7 @@ static inline vf vf_fma(vf a, vf b, vf c) { return a * b + c; } /* fused where t
 static inline vf vf_max(vf a, vf b) { return a > b ? a : b; }   /* b where either is NaN */
 static inline vf vf_min(vf a, vf b) { return a < b ? a : b; }
 static inline vm vf_gt(vf a, vf b) { return a > b; }
+static inline vm vf_ge(vf a, vf b) { return a >= b; }
 static inline vf vf_select(vm m, vf a, vf b) { return m ? a : b; }
 static inline vf vf_round(vf a) { return nearbyintf(a); }
 static inline vf vf_scale2(vf a, vf n) {
@@ -94,6 +95,15 @@ static inline void v4_store(float *p, v4 a) {
 }
 static inline v4 v4_set1(float a) { return (v4){v2_set1(a), v2_set1(a)}; }
 static inline v4 v4_fma(v4 a, v4 b, v4 c) { return (v4){v2_fma(a.low, b.low, c.low), v2_fma(a.high, b.high, c.high)}; }
+/* Transposes a 4 x 4 block. */
+static inline void v4_transpose(v4 row[4]) {
+    float a[4][4], b[4];
+    for (int i = 0; i < 4; i++) v4_store(a[i], row[i]);
+    for (int i = 0; i < 4; i++) {
+        for (int j = 0; j < 4; j++) b[j] = a[j][i];
+        row[i] = v4_load(b);
+    }
+}
 typedef struct v8 {
     v4 low, high;
 } v8;
