@@ -301,7 +301,7 @@ static int is_tier_tensor(const dpq_table *table, const char *name) {
 }
 
 static int is_tier_key(const dpq_table *table, const char *key) {
-    static const char *const parts[] = {"kind", "groups", "codes", "bits", "rows", NULL};
+    static const char *const parts[] = {"kind", "groups", "codes", "bits", "rows", "encoder", NULL};
     const char *part = NULL;
     return tier_of_name(table, key, &part) && is_one_of(part, parts);
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import DPQ
@@ -101,6 +102,60 @@ import Testing
       #expect(alone == wanted)
       #expect(Array(together[i * layer.dimension..<(i + 1) * layer.dimension]) == wanted)
     }
+  }
+
+  @Test(arguments: cases) func aFileWithItsEncoderCodesQueriesAsTheLayerDoes(_ the: Case) throws {
+    var options = try the.layer().options
+    options.keepsEncoder = true
+    let layer = try DPQEmbedding(rows: 300, options: options)
+    try Self.train(layer, SGD(layer.parameters, rate: 0.2), steps: 0..<12)
+    let model = try #require(try layer.export(vocabulary: nil, recipe: "{}"))
+    let file = TemporaryPath("layer.dpq")
+    try model.write(to: file.path)
+    let table = try CompressedTable(path: file.path)
+    try table.verify()
+    #expect(try table.encoder() == model.tiers[0].encoder)
+    let queries = try EmbeddingTable(
+      rows: 300, dimension: layer.dimension, values: layer.query.value.array.span)
+    let encoder = try Encoder(table)
+    let whole = try encoder.encode(queries, threads: 2)
+    #expect(whole.tiers[0].codes == table.codes() && whole.assignment == .response)
+    let part = try encoder.encode(queries, range: 100..<107, threads: 1)
+    let rowBytes = options.layout.rowBytes
+    #expect(part.tiers[0].codes == Array(table.codes()[100 * rowBytes..<107 * rowBytes]))
+    // What was added can be added to again.
+    let longer = TemporaryPath("longer.dpq")
+    try part.appended(to: table).write(to: longer.path)
+    let grown = try CompressedTable(path: longer.path)
+    try grown.verify()
+    #expect(grown.rows == 307 && grown.codes() == table.codes() + part.tiers[0].codes)
+    #expect(try Encoder(grown).encode(queries, range: 0..<1).tiers[0].codes == Array(table.codes()[..<rowBytes]))
+  }
+
+  @Test func damagedEncodersAreRefused() throws {
+    var options = DPQEmbedding.Options(.sx, try Self.layout(12, 4, 8))
+    options.keepsEncoder = true
+    let model = try #require(try DPQEmbedding(rows: 20, options: options).export(vocabulary: nil, recipe: "{}"))
+    let file = TemporaryPath("encoder.dpq")
+    try model.write(to: file.path)
+    let sound = try Data(contentsOf: URL(fileURLWithPath: file.path))
+    let damages = [
+      ("\"tier.0.encoder\":\"product\"", "\"tier.0.encoder\":\"purchas\""),
+      ("tier.0.encoder.mean", "tier.0.encoder.keyz"), ("\"assignment\":\"response\"", "\"assignment\":\"nearest\", "),
+    ]
+    for (text, other) in damages {
+      var bytes = sound
+      while let place = bytes.range(of: Data(text.utf8)) { bytes.replaceSubrange(place, with: Data(other.utf8)) }
+      let damaged = TemporaryPath("damaged.dpq")
+      try bytes.write(to: URL(fileURLWithPath: damaged.path))
+      let error = #expect(throws: DPQError.self) {
+        let table = try CompressedTable(path: damaged.path)
+        _ = try Encoder(table)
+      }
+      #expect(error?.code == .corruptFile)
+    }
+    options.epsilon = 0.01
+    #expect(throws: DPQError.self) { try DPQEmbedding(rows: 20, options: options) }
   }
 
   @Test(arguments: cases) func trainingIsTheSameAtAnyThreadCountAndGoesOnBitForBit(_ the: Case) throws {

@@ -32,6 +32,25 @@ import Testing
     return outcome
   }
 
+  @Test(arguments: ["sx", "vq"]) func queriesAreCodedByTheFileThatKeptItsEncoder(_ kind: String) throws {
+    try train("--embedding", kind, "--epochs", "2", "--output", "plain")
+    try train("--embedding", kind, "--epochs", "2", "--output", "kept", "--keep-encoder")
+    let queries = ["kept/checkpoint.safetensors", "--tensor", "best.embedding.query", "-o", "again.dpq", "--quiet"]
+    let refused = try Tool.start(["encode", "--with", "plain/embedding.dpq"] + queries, in: folder).finish()
+    #expect(refused.status == 65 && refused.errors.contains("--keep-encoder"))
+    let outcome = try Tool.start(["encode", "--with", "kept/embedding.dpq"] + queries, in: folder).finish()
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    // The queries have no words.
+    func rows(_ file: String) throws -> [[Substring]] {
+      let text = try Tool.start(["get", file, "--ids", "0,7,30"], in: folder).finish().output
+      return text.split(separator: "\n").map { $0.split(separator: " ").suffix(16) }
+    }
+    #expect(try rows("again.dpq").map(\.count) == [16, 16, 16])
+    #expect(try rows("again.dpq") == rows("plain/embedding.dpq"))
+    let wrong = try Tool.start(data + small + ["--embedding", "full", "--keep-encoder"], in: folder).finish()
+    #expect(wrong.status == 64 && wrong.errors.contains("--keep-encoder"))
+  }
+
   @Test(arguments: ["full", "sx", "vq", "scalar4", "low-rank", "pq", "dpq-table"])
   func everyEmbeddingTrainsAndReports(_ kind: String) throws {
     let outcome = try train("--embedding", kind, "--epochs", "2", "--output", "run", "--json")

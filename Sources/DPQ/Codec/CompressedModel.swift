@@ -91,9 +91,13 @@ public struct CompressedModel: Sendable {
   public var metric: Metric { norms == nil ? .l2 : .cosine }
 
   var shape: FileShape {
-    FileShape(
-      tiers: tiers.map(\.shape), metric: metric, assignment: assignment, vocabularyBytes: vocabulary?.bytes.count,
-      recipe: recipe)
+    var encoders: [Int: (response: ResponseEncoder.Response, isNormalized: Bool)] = [:]
+    for (t, tier) in tiers.enumerated() {
+      if let encoder = tier.encoder { encoders[t] = (encoder.response, !encoder.statistics.isEmpty) }
+    }
+    return FileShape(
+      tiers: tiers.map(\.shape), metric: metric, assignment: assignment, encoders: encoders,
+      vocabularyBytes: vocabulary?.bytes.count, recipe: recipe)
   }
 
   /// The tiers and bytes of the file this model makes.

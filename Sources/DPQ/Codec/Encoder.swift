@@ -1,5 +1,8 @@
 /// Codes new rows with the codewords of a compressed table.
 ///
+/// Where codes are the nearest codewords rows are rows of the table; where they are responses of a trained layer rows are
+/// its queries, and the file holds what codes them (``ResponseEncoder``).
+///
 /// Rows are coded one by one, so shards of a table coded by different machines and joined give the codes of the whole.
 /// Where the table has several tiers all new rows go to one of them: nothing is known of their weight.
 public struct Encoder: Sendable {
@@ -9,6 +12,8 @@ public struct Encoder: Sendable {
   public let tier: Int
   /// What the codewords describe.
   public let metric: Metric
+  private let assignment: Assignment
+  private let encoders: [ResponseEncoder?]
   private let norms: CompressedModel.Norms?
   private let recipe: String
 
@@ -18,13 +23,17 @@ public struct Encoder: Sendable {
   /// - Throws: `corruptFile` where its codewords are damaged; `invalidArgument` where there is no such tier;
   ///   `unsupportedVersion` where its codes are the response of a trained layer whose state the file lacks.
   public init(_ table: borrowing CompressedTable, tier: Int = 0) throws(DPQError) {
-    guard table.assignment == .nearest else {
+    _ = try table.shape(ofTier: tier)
+    var encoders: [ResponseEncoder?] = []
+    for t in table.tiers.indices { encoders.append(try table.encoder(tier: t)) }
+    guard table.assignment == .nearest || (encoders[tier] != nil && table.metric == .l2) else {
       throw DPQError(
         .unsupportedVersion,
-        "codes of this model are the responses of a trained layer, which the file does not hold: rows cannot be added",
-        .init(file: table.path))
+        "codes of this model are the responses of a trained layer, which the file does not hold: train it with "
+          + "--keep-encoder to add rows", .init(file: table.path))
     }
-    _ = try table.shape(ofTier: tier)
+    assignment = table.assignment
+    self.encoders = encoders
     self.tier = tier
     codewords = try table.allCodewords()
     metric = table.metric
@@ -64,16 +73,23 @@ public struct Encoder: Sendable {
       coded = CompressedModel.Norms(
         codebook: norms.codebook, codes: lengths.map { NormQuantizer.code($0, norms.codebook) })
     }
-    let codes = try codewords[tier].encode(prepared.rows, threads: threads) { (share) throws(DPQError) in
+    func report(_ share: Double) throws(DPQError) {
       if !progress(share) { throw DPQError(.cancelled, "stopped") }
     }
+    let codes =
+      if let encoder = encoders[tier] {
+        try encoder.encode(part, threads: threads, report: report)
+      } else {
+        try codewords[tier].encode(prepared.rows, threads: threads, report: report)
+      }
     let tiers = codewords.enumerated().map { t, codewords in
-      Tier(codewords, codes: t == tier ? codes : [], rows: t == tier ? range.count : 0)
+      Tier(
+        codewords, codes: t == tier ? codes : [], rows: t == tier ? range.count : 0, encoder: encoders[t])
     }
     return CompressedModel(
       sorted: tiers,
       map: tiers.count > 1 ? try TierMap(repeatElement(tier, count: range.count).map { $0 }, tiers: tiers.count) : nil,
-      assignment: .nearest, norms: coded, vocabulary: part.vocabulary, recipe: recipe)
+      assignment: assignment, norms: coded, vocabulary: part.vocabulary, recipe: recipe)
   }
 }
 
@@ -108,7 +124,9 @@ extension CompressedModel {
       lengths = Norms(codebook: norms.codebook, codes: first.codes + norms.codes)
     }
     let joinedTiers = tiers.enumerated().map { t, tier in
-      Tier(tier.codewords, codes: table.codes(tier: t) + tier.codes, rows: table.tiers[t].rows + tier.rows)
+      Tier(
+        tier.codewords, codes: table.codes(tier: t) + tier.codes, rows: table.tiers[t].rows + tier.rows,
+        encoder: tier.encoder)
     }
     var joinedMap: TierMap?
     if let map, let first = try table.map() {

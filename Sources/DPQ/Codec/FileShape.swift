@@ -8,6 +8,7 @@ struct FileShape {
     case normCodebook, normCodes
     case tierMap, tierRank
     case codes(tier: Int), codebook(tier: Int), basis(tier: Int), bias(tier: Int)
+    case encoderKeys(tier: Int), encoderMean(tier: Int), encoderVariance(tier: Int)
 
     /// Its name in the file.
     var name: String {
@@ -23,6 +24,9 @@ struct FileShape {
       case .codebook(let tier): "tier.\(tier).codebook"
       case .basis(let tier): "tier.\(tier).basis"
       case .bias(let tier): "tier.\(tier).bias"
+      case .encoderKeys(let tier): "tier.\(tier).encoder.keys"
+      case .encoderMean(let tier): "tier.\(tier).encoder.mean"
+      case .encoderVariance(let tier): "tier.\(tier).encoder.variance"
       }
     }
   }
@@ -64,6 +68,8 @@ struct FileShape {
   let tiers: [TierShape]
   let metric: Metric
   let assignment: Assignment
+  /// What codes further rows of a tier, by its number; most tiers have nothing.
+  var encoders: [Int: (response: ResponseEncoder.Response, isNormalized: Bool)] = [:]
   /// UTF-8 bytes of all words, or `nil` without a vocabulary.
   let vocabularyBytes: Int?
   let recipe: String
@@ -103,6 +109,13 @@ struct FileShape {
         add(.basis(tier: t), type, [layout.bits, layout.dimension])
         add(.bias(tier: t), type, [layout.dimension])
       }
+      if let encoder = encoders[t], case .concat(let layout) = tier.layout {
+        add(.encoderKeys(tier: t), .f32, [layout.codebooks, layout.codes, layout.width])
+        if encoder.isNormalized {
+          add(.encoderMean(tier: t), .f32, [layout.codes])
+          add(.encoderVariance(tier: t), .f32, [layout.codes])
+        }
+      }
     }
     // Names are ASCII, so their order as text is that of their bytes.
     return tensors.sorted { ($0.type.rawValue, $0.name) < ($1.type.rawValue, $1.name) }
@@ -125,6 +138,7 @@ struct FileShape {
         ("tier.\(t).codes", "\(layout.codes)"), ("tier.\(t).bits", "\(layout.bitsPerRow / layout.groups)"),
         ("tier.\(t).rows", "\(tier.rows)"),
       ]
+      if let encoder = encoders[t] { metadata.append(("tier.\(t).encoder", encoder.response.rawValue)) }
     }
     metadata.append(("recipe", recipe))
     for (tensor, checksum) in zip(tensors, checksums) {

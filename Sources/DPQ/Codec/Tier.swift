@@ -30,23 +30,29 @@ public struct Tier: Sendable, Equatable {
   public let codes: [UInt8]
   /// Number of rows.
   public let rows: Int
+  /// What codes further rows where codes are responses of a trained layer; `nil` where nothing can.
+  public let encoder: ResponseEncoder?
 
   /// Makes a tier of as many rows as there are codes for.
   ///
-  /// - Throws: `invalidArgument` where `codes` ends within a row.
-  public init(_ codewords: Codewords, codes: [UInt8]) throws(DPQError) {
+  /// - Throws: `invalidArgument` where `codes` ends within a row, or the encoder is of another layout.
+  public init(_ codewords: Codewords, codes: [UInt8], encoder: ResponseEncoder? = nil) throws(DPQError) {
     let rowBytes = codewords.layout.rowBytes
     guard codes.count % rowBytes == 0 else {
       throw DPQError(.invalidArgument, "\(codes.count) bytes of codes are no rows of \(rowBytes) bytes")
     }
-    self.init(codewords, codes: codes, rows: codes.count / rowBytes)
+    guard encoder.map({ .concat($0.layout) == codewords.layout }) ?? true else {
+      throw DPQError(.invalidArgument, "the encoder codes rows in another layout")
+    }
+    self.init(codewords, codes: codes, rows: codes.count / rowBytes, encoder: encoder)
   }
 
-  init(_ codewords: Codewords, codes: [UInt8], rows: Int) {
+  init(_ codewords: Codewords, codes: [UInt8], rows: Int, encoder: ResponseEncoder? = nil) {
     precondition(codes.count == rows * codewords.layout.rowBytes)
     self.codewords = codewords
     self.codes = codes
     self.rows = rows
+    self.encoder = encoder
   }
 
   /// How rows are coded.

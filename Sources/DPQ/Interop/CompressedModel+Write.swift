@@ -95,6 +95,11 @@ extension CompressedModel {
     case .bias(let tier):
       guard case .binary(let basis) = tiers[tier].codewords else { return .bytes([]) }
       return Self.stored(basis.bias, as: basis.storage)
+    case .encoderKeys(let tier): return .floats(tiers[tier].encoder?.keys ?? [])
+    case .encoderMean(let tier):
+      return .floats(tiers[tier].encoder.map { Array($0.statistics.prefix($0.layout.codes)) } ?? [])
+    case .encoderVariance(let tier):
+      return .floats(tiers[tier].encoder.map { Array($0.statistics.dropFirst($0.layout.codes)) } ?? [])
     }
   }
 

@@ -24,6 +24,42 @@ extension CompressedTable {
     }
   }
 
+  /// What codes further rows of a tier whose codes are responses of a trained layer, copied; `nil` where the file does
+  /// not hold it.
+  ///
+  /// - Throws: `corruptFile` where it does not fit the tier; `invalidArgument` where there is no such tier.
+  public func encoder(tier: Int = 0) throws(DPQError) -> ResponseEncoder? {
+    guard case .concat(let layout) = try shape(ofTier: tier).layout,
+      let name = dpq_table_metadata(handle, "tier.\(tier).encoder")
+    else { return nil }
+    let part = "tier.\(tier).encoder"
+    var statistics: [Float]? = []
+    if section("\(part).mean") != nil || section("\(part).variance") != nil {
+      statistics = floats("\(part).mean", layout.codes).flatMap { mean in
+        floats("\(part).variance", layout.codes).map { mean + $0 }
+      }
+    }
+    guard assignment == .response, let response = ResponseEncoder.Response(rawValue: String(cString: name)),
+      let keys = floats("\(part).keys", layout.codebookCount), let statistics,
+      let encoder = try? ResponseEncoder(layout: layout, response: response, keys: keys, statistics: statistics)
+    else { throw DPQError(.corruptFile, "what codes further rows is damaged", .init(file: path)) }
+    return encoder
+  }
+
+  /// The `count` values of a tensor of floats; `nil` where it is missing or has another type or number of them.
+  private func floats(_ name: String, _ count: Int) -> [Float]? {
+    var section = Self.emptySection
+    guard dpq_table_section_named(handle, name, &section) == DPQ_OK else { return nil }
+    switch String(cString: section.type) {
+    case "F32" where section.bytes == 4 * count:
+      return [Float](UnsafeBufferPointer(start: section.data.assumingMemoryBound(to: Float.self), count: count))
+    case "F16" where section.bytes == 2 * count:
+      let halves = UnsafeBufferPointer(start: section.data.assumingMemoryBound(to: Float16.self), count: count)
+      return halves.map(Float.init)
+    default: return nil
+    }
+  }
+
   /// The packed codes of a tier, copied: `rows × layout.rowBytes` bytes, least significant bit first.
   public func codes(tier: Int = 0) -> [UInt8] { section("tier.\(tier).codes").map { [UInt8]($0) } ?? [] }
 

@@ -22,6 +22,14 @@ public final class Matrix: @unchecked Sendable {
     self.memory = memory
   }
 
+  /// `rows` rows of `values`, copied.
+  ///
+  /// - Throws: `outOfMemory`.
+  convenience init(_ values: [Float], rows: Int) throws(DPQError) {
+    try self.init(rows: rows, columns: values.count / max(1, rows))
+    read(values.span)
+  }
+
   /// The rows of `table`, copied as float32.
   ///
   /// - Parameter threads: 0 for all processors.

@@ -35,6 +35,8 @@ extension DPQEmbedding {
     public var initialScale: Float = 0.05
     /// The type exported codewords are stored in; rows outside training are made of codewords rounded to it.
     public var codebookStorage = Codebook.Storage.float32
+    /// Whether the exported table holds what codes further rows, with codewords that then take twice their bytes.
+    public var keepsEncoder = false
     /// Seeds every random choice.
     public var seed: UInt64 = 0
     /// Threads of the kernels, 0 for all processors; results are the same bytes at any number.
@@ -58,6 +60,9 @@ extension DPQEmbedding {
       try require(keyAverageDecay.map { (0..<1).contains($0) } ?? true, "the decay of key averages lies in 0..<1")
       try require(keyAverageDecay == nil || variant == .vq, "only VQ has keys that are averages of queries")
       try require(!isTied || variant == .sx, "VQ has no values apart from its keys: leave them untied")
+      try require(
+        !keepsEncoder || !normalizesResponse || epsilon == ResponseEncoder.epsilon,
+        "files with an encoder have an epsilon of \(ResponseEncoder.epsilon), not \(epsilon)")
       try require(unusedLimit.map { $0 > 0 } ?? true, "codes restart after at least one batch")
       let (dimension, groups) = (layout.dimension, layout.groups)
       if variant == .vq && layout.isShared && dimension % groups != 0 {

@@ -245,11 +245,18 @@ public final class DPQEmbedding: EmbeddingLayer {
 extension DPQEmbedding: TierLayer {
   var tierLayout: TierLayout { .concat(options.layout) }
 
+  /// What codes further queries as this layer does.
+  private func encoder() throws(DPQError) -> ResponseEncoder {
+    try ResponseEncoder(
+      layout: options.layout, response: options.variant == .sx ? .product : .distance, keys: keys.value.array,
+      statistics: options.normalizesResponse ? running.array : [])
+  }
+
   func tier(of ids: [Int32]) throws(DPQError) -> Tier {
     let codebook = try Codebook(layout: options.layout, values: values.value.array, storage: options.codebookStorage)
     var packed: [UInt8] = []
     packed.reserveCapacity(ids.count * options.layout.rowBytes)
     try forEachBlock(ids) { (block) throws(DPQError) in packed += try block.packedCodes() }
-    return try Tier(.concat(codebook), codes: packed)
+    return try Tier(.concat(codebook), codes: packed, encoder: options.keepsEncoder ? encoder() : nil)
   }
 }

@@ -28,6 +28,8 @@ public struct EmbeddingOptions: Sendable {
   public var keyAverageDecay: Float?
   /// Codes that no row of this many batches in a row chose start anew; `nil`: never.
   public var unusedLimit: Int?
+  /// DPQ: whether the exported table holds what codes further rows.
+  public var keepsEncoder = false
   /// Adaptive: the tiers rows choose from, as ``DPQ/TierLayout/list(_:dimension:)`` reads them.
   public var tiers = "8x16,25x16,50x16"
   /// Adaptive: mean bits of a row, its place in the tier map counted.
@@ -137,6 +139,7 @@ public struct EmbeddingOptions: Sendable {
     options.commitment = commitment
     options.keyAverageDecay = keyAverageDecay
     options.unusedLimit = unusedLimit
+    options.keepsEncoder = keepsEncoder
     options.initialScale = keyScale ?? self.scale ?? scale
     options.seed = seed
     options.threads = threads

@@ -61,6 +61,11 @@ struct EmbeddingArguments: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp("sx, vq: codes unused for that many batches start anew.", valueName: "n"))
   var restartUnused: Int?
+  @Flag(
+    help: """
+      sx, vq: keep in the file what codes further rows (keys, statistics of responses): dpq encode --with it takes queries.
+      """)
+  var keepEncoder = false
 
   @Option(
     help: ArgumentHelp(
@@ -86,6 +91,9 @@ struct EmbeddingArguments: ParsableArguments {
   func validate() throws {
     if (embedding == .adaptive) != (targetBits != nil) {
       throw ValidationError("--embedding adaptive and --target-bits go together")
+    }
+    if keepEncoder, embedding != .sx, embedding != .vq {
+      throw ValidationError("--keep-encoder is for --embedding sx and vq")
     }
     if embedding != .adaptive, tiers != nil || phases != nil || selectionRate != nil || tierChoice != .learned {
       throw ValidationError("--tiers, --phases, --tier-choice and --selection-rate are for --embedding adaptive")
@@ -124,6 +132,7 @@ struct EmbeddingArguments: ParsableArguments {
     options.commitment = commitment
     options.keyAverageDecay = keyAverages
     options.unusedLimit = restartUnused
+    options.keepsEncoder = keepEncoder
     if let tiers { options.tiers = tiers }
     options.targetBits = targetBits
     if let phases { options.phases = phases.shares }
