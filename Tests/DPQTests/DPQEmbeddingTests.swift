@@ -132,6 +132,18 @@ import Testing
     #expect(try Encoder(grown).encode(queries, range: 0..<1).tiers[0].codes == Array(table.codes()[..<rowBytes]))
   }
 
+  /// Committed files, their rows' queries beside them: SX with normalised responses, VQ without.
+  @Test(arguments: ["sx", "vq"]) func goldenEncodersCodeTheirQueries(_ variant: String) throws {
+    let path = TierTests.fixtures.appendingPathComponent("golden_encoder_\(variant)").path
+    let table = try CompressedTable(path: path + ".dpq")
+    try table.verify()
+    let values = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path + ".f32")))
+      .withUnsafeBytes { [Float]($0.bindMemory(to: Float.self)) }
+    let queries = try EmbeddingTable(rows: table.rows, dimension: table.dimension, values: values.span)
+    #expect(try Encoder(table).encode(queries).tiers[0].codes == table.codes())
+    #expect(try table.encoder()?.response == (variant == "sx" ? .product : .distance))
+  }
+
   @Test func damagedEncodersAreRefused() throws {
     var options = DPQEmbedding.Options(.sx, try Self.layout(12, 4, 8))
     options.keepsEncoder = true

@@ -104,12 +104,12 @@ public final class Matrix: @unchecked Sendable {
     (memory.pointer + range.lowerBound * columns).update(repeating: 0, count: range.count * columns)
   }
 
-  /// Fills the matrix with numbers drawn evenly from [−scale, scale).
+  /// Fills the matrix with numbers drawn evenly from [middle − scale, middle + scale).
   ///
   /// Different `stream`s of a seed are unrelated, so each parameter of a model takes one of its own.
-  public func fillUniformly(scale: Float, seed: UInt64, stream: UInt64) {
+  public func fillUniformly(scale: Float, around middle: Float = 0, seed: UInt64, stream: UInt64) {
     var generator = SeededGenerator(seed: seed, stream: stream)
-    for i in 0..<count { memory.pointer[i] = scale * Float(2 * generator.uniform() - 1) }
+    for i in 0..<count { memory.pointer[i] = middle + scale * Float(2 * generator.uniform() - 1) }
   }
 
   /// Takes over the values of `other`, which has the same shape.

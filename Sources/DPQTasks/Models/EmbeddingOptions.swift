@@ -14,6 +14,9 @@ public struct EmbeddingOptions: Sendable {
   public var rank: Int?
   /// Tables start in [−scale, scale), the queries of DPQ too; that of the model where `nil`.
   public var scale: Float?
+  /// Queries of DPQ start around this. With responses as they are the keys that answer it best are then the codes of rows
+  /// that training seldom moves: they stay alike, as small rows of a full table do.
+  public var queryOffset: Float = 0
   /// Keys and values of DPQ start in [−keyScale, keyScale); as ``scale`` where `nil`.
   public var keyScale: Float?
   /// SX: the softmax is taken of responses divided by this.
@@ -104,8 +107,9 @@ public struct EmbeddingOptions: Sendable {
     case .sx, .vq:
       let options = try layerOptions(dimension: dimension, scale: scale, seed: seed, threads: threads)
       let layer = try DPQEmbedding(rows: rows, options: options)
-      if keyScale != nil {
-        layer.query.value.fillUniformly(scale: self.scale ?? scale, seed: seed, stream: Self.queryStream)
+      if keyScale != nil || queryOffset != 0 {
+        layer.query.value.fillUniformly(
+          scale: self.scale ?? scale, around: queryOffset, seed: seed, stream: Self.queryStream)
       }
       return layer
     case .adaptive:
@@ -194,6 +198,7 @@ public struct EmbeddingOptions: Sendable {
     if let table = pretrained?.table { parts.append("pretrained \(table.rows) x \(table.dimension)") }
     if let scale { parts.append("scale \(scale)") }
     guard kind == .sx || kind == .vq else { return parts.joined(separator: " ") }
+    if queryOffset != 0 { parts.append("queries around \(queryOffset)") }
     if let keyScale { parts.append("key scale \(keyScale)") }
     if !normalizesResponse { parts.append("responses as they are") }
     if kind == .sx {

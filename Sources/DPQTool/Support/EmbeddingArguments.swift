@@ -45,6 +45,11 @@ struct EmbeddingArguments: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp("Keys and values of sx and vq start in [-x, x).", valueName: "x"))
   var keyScale: Float?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Queries of sx and vq start around x: rows seldom seen keep one code. With --raw-responses.", valueName: "x"))
+  var queryOffset: Float = 0
   @Option(parsing: .unconditional, help: ArgumentHelp("sx: temperature of the softmax.", valueName: "x"))
   var temperature: Float = 1
   @Flag(help: "sx, vq: do not normalise responses.")
@@ -108,6 +113,10 @@ struct EmbeddingArguments: ParsableArguments {
     for (name, value) in [("--query-scale", queryScale), ("--key-scale", keyScale), ("--temperature", temperature)] {
       if let value, !(value.isFinite && value > 0) { throw ValidationError("\(name) takes a number above 0") }
     }
+    if !queryOffset.isFinite { throw ValidationError("--query-offset takes a number") }
+    if queryOffset != 0, !rawResponses || (embedding != .sx && embedding != .vq) {
+      throw ValidationError("--query-offset is for --embedding sx or vq with --raw-responses: others take it out again")
+    }
     if !(commitment.isFinite && commitment >= 0) { throw ValidationError("--commitment takes a number from 0 on") }
     if let keyAverages, !(keyAverages >= 0 && keyAverages < 1) {
       throw ValidationError("--key-averages takes a number from 0 on, below 1")
@@ -125,6 +134,7 @@ struct EmbeddingArguments: ParsableArguments {
     options.isShared = shared
     options.rank = rank
     options.scale = queryScale
+    options.queryOffset = queryOffset
     options.keyScale = keyScale
     options.temperature = temperature
     options.normalizesResponse = !rawResponses
