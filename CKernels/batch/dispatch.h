@@ -42,9 +42,10 @@ typedef struct dpqi_batch_kernels {
     void (*store_codes)(const int32_t *codes, size_t groups, size_t rows, size_t code_bytes, void *out,
                         size_t out_stride);
 
-    /* sums[codes[r]][c] += weights[r] * rows[r][c] for r < count, c < columns; weights NULL: 1. sums [][width]. */
+    /* For r < count, with weights of 1 where weights is NULL: sums[codes[r]][c] += weights[r] * rows[r][c], c < columns,
+     * and tallies[codes[r]] += (weights[r], weights[r] * errors[r]). sums [][width], tallies [][2]. */
     void (*accumulate)(const float *rows, size_t stride, size_t count, size_t columns, const int32_t *codes,
-                       const float *weights, double *sums, size_t width);
+                       const float *weights, const float *errors, double *sums, double *tallies, size_t width);
 
     /* out[r][width] = values[codes[r]] for r < count, rows of out `stride` apart. */
     void (*copy_codewords)(const float *values, const int32_t *codes, size_t count, size_t width, float *out,
@@ -56,6 +57,9 @@ typedef struct dpqi_batch_kernels {
 
     /* out[row] = sum over `width` columns of tile value squared. */
     void (*tile_squared_norms)(const float *tile, size_t width, float *out);
+
+    /* out[row] = squared distance of a tile's row to its nearest codeword, whose score is scores[row]. */
+    void (*tile_errors)(const float *tile, size_t width, const float *scores, float *out);
 
     /* out_row = first row of [first, end) with a NaN or an infinity, or end. */
     size_t (*find_non_finite)(const dpq_rows *rows, size_t first, size_t end);

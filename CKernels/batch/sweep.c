@@ -11,16 +11,14 @@
 /* Partial sums of the codebooks of some groups over one chunk. */
 typedef struct partial {
     double *sums;    /* [codebooks][codes][width] */
-    double *weights; /* [codebooks][codes] */
-    double *errors;  /* [codebooks][codes] */
+    double *tallies; /* [codebooks][codes][2]: weight and error, side by side because they are added together */
 } partial;
 
 static size_t carve_partial(const dpq_assigner *assigner, size_t codebooks, void *memory, partial *out) {
     dpqi_arena arena = {memory, 0};
     const size_t codes = codebooks * assigner->layout.codes;
     out->sums = DPQI_TAKE(&arena, double, codes * assigner->width);
-    out->weights = DPQI_TAKE(&arena, double, codes);
-    out->errors = DPQI_TAKE(&arena, double, codes);
+    out->tallies = DPQI_TAKE(&arena, double, 2 * codes);
     return arena.used;
 }
 
@@ -44,7 +42,7 @@ typedef struct sweep_scratch {
     float *tile;    /* [groups of a block][width][DPQI_TILE] */
     int32_t *codes; /* [DPQI_TILE] */
     float *scores;  /* [DPQI_TILE] */
-    float *squares; /* [DPQI_TILE] */
+    float *errors;  /* [DPQI_TILE] */
     float *rows;    /* [DPQI_TILE][columns of a block]: the rows as float32 where the table is not */
 } sweep_scratch;
 
@@ -54,7 +52,7 @@ static size_t carve_scratch(const dpq_assigner *assigner, void *memory, sweep_sc
     out->tile = DPQI_TAKE(&arena, float, cells);
     out->codes = DPQI_TAKE(&arena, int32_t, DPQI_TILE);
     out->scores = DPQI_TAKE(&arena, float, DPQI_TILE);
-    out->squares = DPQI_TAKE(&arena, float, DPQI_TILE);
+    out->errors = DPQI_TAKE(&arena, float, DPQI_TILE);
     out->rows = DPQI_TAKE(&arena, float, cells);
     return arena.used;
 }
@@ -116,23 +114,18 @@ static void sum_chunk(const sweep_task *task, int worker, size_t first_group, si
             task->kernels->assign_tile(tile, count, width, dpqi_slot_codewords(assigner, slot),
                                        dpqi_slot_bias(assigner, slot), assigner->layout.codes, scratch.codes,
                                        scratch.scores);
-            task->kernels->tile_squared_norms(tile, width, scratch.squares);
+            task->kernels->tile_errors(tile, width, scratch.scores, scratch.errors);
             const size_t base = layout->shared ? 0 : (group - first_group) * codes;
             const float *weights = task->weights ? task->weights + first : NULL;
+            double *sums = part->sums + base * width;
             task->kernels->accumulate(rows + (group - block.first_group) * width, stride, count, columns, scratch.codes,
-                                      weights, part->sums + base * width, width);
-            for (size_t r = 0; r < count; r++) {
-                const double weight = weights ? (double)weights[r] : 1;
-                const size_t code = base + (size_t)scratch.codes[r];
-                const double error = (double)scratch.squares[r] - 2 * (double)scratch.scores[r];
-                part->weights[code] += weight;
-                part->errors[code] += weight * (error > 0 ? error : 0);
-                /* Coordinates a padded last group does not have pull a shared codeword nowhere. */
-                if (layout->shared)
-                    for (size_t c = columns; c < width; c++)
-                        part->sums[code * width + c] +=
-                            weight * (double)assigner->raw[(size_t)scratch.codes[r] * width + c];
-            }
+                                      weights, scratch.errors, sums, part->tallies + 2 * base, width);
+            /* Coordinates a padded last group does not have pull a shared codeword nowhere. */
+            if (layout->shared && columns < width)
+                for (size_t r = 0; r < count; r++)
+                    for (size_t c = columns, code = (size_t)scratch.codes[r]; c < width; c++)
+                        sums[code * width + c] +=
+                            (weights ? (double)weights[r] : 1) * (double)assigner->raw[code * width + c];
         }
     }
 }
@@ -143,8 +136,8 @@ static void add_partial(const sweep_task *task, size_t first, size_t codebooks, 
     for (size_t i = 0; i < codebooks * codes; i++) {
         const size_t out = first * codes + i;
         for (size_t c = 0; c < width; c++) task->sums[out * width + c] += part->sums[i * width + c];
-        task->code_weights[out] += part->weights[i];
-        task->errors[out] += part->errors[i];
+        task->code_weights[out] += part->tallies[2 * i];
+        task->errors[out] += part->tallies[2 * i + 1];
     }
 }
 
@@ -154,7 +147,7 @@ static void sweep_groups(void *context, size_t begin, size_t end, int worker) {
     const size_t rows = task->rows->count;
     partial part;
     /* The groups before this worker's take no more than their share, and rounding one alignment an array. */
-    const size_t offset = carve_partial(assigner, begin, NULL, &part) + (size_t)worker * 3 * DPQ_ALIGNMENT;
+    const size_t offset = carve_partial(assigner, begin, NULL, &part) + (size_t)worker * 2 * DPQ_ALIGNMENT;
     const size_t bytes = carve_partial(assigner, end - begin, task->partials + offset, &part);
     for (size_t chunk = 0; chunk < chunk_count(assigner, rows); chunk++) {
         memset(part.sums, 0, bytes);

@@ -1,30 +1,43 @@
 /* Rows and codes: sums of rows by their code (the second half of a k-means sweep), and copies of codewords by code. */
 
-/* The compiler unrolls this for each constant `columns`; the short inner loops would cost more than the sums. */
+/* The compiler makes one of these for each constant width, with and without weights; the short inner loops would cost more
+ * than the sums. */
 static inline __attribute__((always_inline)) void add_rows(const float *rows, size_t stride, size_t count,
                                                            size_t columns, const int32_t *codes, const float *weights,
-                                                           double *sums, size_t width) {
+                                                           const float *errors, double *sums, double *tallies,
+                                                           size_t width) {
     for (size_t r = 0; r < count; r++) {
         const float *row = rows + r * stride;
-        double *sum = sums + (size_t)codes[r] * width;
-        const double weight = weights ? (double)weights[r] : 1;
-        for (size_t c = 0; c < columns; c++) sum[c] += weight * (double)row[c];
+        const size_t code = (size_t)codes[r];
+        double *sum = sums + code * width, *tally = tallies + 2 * code;
+        if (weights) {
+            const double weight = (double)weights[r];
+            for (size_t c = 0; c < columns; c++) sum[c] += weight * (double)row[c];
+            tally[0] += weight;
+            tally[1] += weight * (double)errors[r];
+        } else {
+            for (size_t c = 0; c < columns; c++) sum[c] += (double)row[c];
+            tally[0] += 1;
+            tally[1] += (double)errors[r];
+        }
     }
 }
 
-/* sums[codes[r]][c] += weights[r] * rows[r][c] for c < columns; weights NULL: 1. sums [][width]. */
+/* sums[codes[r]][c] += weights[r] * rows[r][c] for c < columns, and tallies[codes[r]] += (weights[r], weights[r] *
+ * errors[r]); weights NULL: 1. sums [][width]. */
 static void DPQI_NAME(accumulate)(const float *rows, size_t stride, size_t count, size_t columns, const int32_t *codes,
-                                  const float *weights, double *sums, size_t width) {
-    switch (columns) {
-    case 1: add_rows(rows, stride, count, 1, codes, weights, sums, width); break;
-    case 2: add_rows(rows, stride, count, 2, codes, weights, sums, width); break;
-    case 3: add_rows(rows, stride, count, 3, codes, weights, sums, width); break;
-    case 4: add_rows(rows, stride, count, 4, codes, weights, sums, width); break;
-    case 5: add_rows(rows, stride, count, 5, codes, weights, sums, width); break;
-    case 6: add_rows(rows, stride, count, 6, codes, weights, sums, width); break;
-    case 8: add_rows(rows, stride, count, 8, codes, weights, sums, width); break;
-    case 16: add_rows(rows, stride, count, 16, codes, weights, sums, width); break;
-    default: add_rows(rows, stride, count, columns, codes, weights, sums, width); break;
+                                  const float *weights, const float *errors, double *sums, double *tallies,
+                                  size_t width) {
+    switch (weights || columns != width ? 0 : width) {
+    case 1: add_rows(rows, stride, count, 1, codes, NULL, errors, sums, tallies, 1); break;
+    case 2: add_rows(rows, stride, count, 2, codes, NULL, errors, sums, tallies, 2); break;
+    case 3: add_rows(rows, stride, count, 3, codes, NULL, errors, sums, tallies, 3); break;
+    case 4: add_rows(rows, stride, count, 4, codes, NULL, errors, sums, tallies, 4); break;
+    case 5: add_rows(rows, stride, count, 5, codes, NULL, errors, sums, tallies, 5); break;
+    case 6: add_rows(rows, stride, count, 6, codes, NULL, errors, sums, tallies, 6); break;
+    case 8: add_rows(rows, stride, count, 8, codes, NULL, errors, sums, tallies, 8); break;
+    case 16: add_rows(rows, stride, count, 16, codes, NULL, errors, sums, tallies, 16); break;
+    default: add_rows(rows, stride, count, columns, codes, weights, errors, sums, tallies, width); break;
     }
 }
 
