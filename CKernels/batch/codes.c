@@ -21,6 +21,7 @@ static job job_of(const dpq_layout *layout, const void *in, void *out) {
                              .groups = layout->groups,
                              .codes = layout->codes,
                              .width = width,
+                             .pitch = width,
                              .bits = dpq_layout_bits(layout),
                              .row_bytes = dpq_layout_row_bytes(layout),
                              .codebook_stride = layout->shared ? 0 : layout->codes * width,

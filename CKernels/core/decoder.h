@@ -13,14 +13,22 @@ typedef struct dpqi_decoder {
     size_t width;           /* of a codeword; the last group uses its first dimension - (groups - 1) * width values */
     size_t bits;            /* of a code */
     size_t row_bytes;       /* of a row's packed codes */
+    size_t pitch;           /* floats from one codeword to the next, at least `width` */
     size_t codebook_stride; /* floats from one group's codebook to the next; 0 when shared */
     size_t readable;        /* floats that may be read from `codebook` on: at least all codewords */
     int adds;               /* codewords are as long as rows, and added: `width` >= dimension is a multiple of 16 */
     const float *codebook;
+    const float *columns;       /* the codebook turned on its side, see DPQI_COLUMN_BITS, or NULL */
     const uint8_t *packed;      /* row i at packed + i * row_bytes */
     const uint8_t *norm_codes;  /* one a row, or NULL: row i is multiplied by norm_codebook[norm_codes[i]] */
     const float *norm_codebook; /* [256], or NULL */
 } dpqi_decoder;
+
+/* Where codes have no more bits than this, a value of all codewords of a group lies side by side: columns[groups or
+ * 1][width][entries]. The last codeword stands for those beyond it, and all of them are repeated to the end. */
+#define DPQI_COLUMN_BITS 5
+
+static inline size_t dpqi_column_entries(size_t bits) { return bits <= 4 ? 16 : 32; }
 
 /* Bits of a binary tier are read four at a time: a group of 16 codewords holds the sums of their vectors. */
 #define DPQI_SUM_BITS 4

@@ -10,6 +10,7 @@ void dpqi_sums_layout(size_t bits, size_t dimension, dpqi_decoder *d) {
                         .width = (dimension + DPQI_SUM_LANES - 1) / DPQI_SUM_LANES * DPQI_SUM_LANES,
                         .bits = DPQI_SUM_BITS,
                         .row_bytes = (bits + 7) / 8};
+    d->pitch = d->width;
     d->codebook_stride = d->codes * d->width;
     d->readable = dpqi_sums_count(d);
 }

@@ -99,8 +99,9 @@ typedef struct dpq_open_options {
 } dpq_open_options;
 
 /* Opens the file at `path`. `options` may be NULL (DPQ_OPEN_MAP). The header is read and its structure checked: tensor
- * shapes, types, positions and the file's length must agree. Float16 codebooks are widened here, once, and the sums of
- * each four bits of a binary tier are made: four times the bytes of its basis as float32. On success
+ * shapes, types, positions and the file's length must agree. Codebooks of up to 4 MB are copied to where each codeword
+ * lies in as few cache lines as can be; float16 codebooks are widened, once, and the sums of each four bits of a binary
+ * tier are made: four times the bytes of its basis as float32. On success
  * *out_table is to be closed by the caller; on failure it is NULL.
  * Errors: NOT_FOUND, IO, FORMAT, CORRUPT, VERSION, MEMORY, ARGUMENT. */
 DPQ_API dpq_status dpq_table_open(const char *path, const dpq_open_options *options, dpq_table **out_table,

@@ -38,69 +38,6 @@ static inline __attribute__((always_inline)) void copy_values(float *to, const f
     if (copied & 8) v8_store(to + c, v8_load(from + c));
 }
 
-/* Copies `count` codewords; `width`, `copied` and `wide`, where known at compile time, make each copy a few moves. */
-static inline __attribute__((always_inline)) void copy_codewords(const float *codebook, size_t stride, size_t width,
-                                                                 size_t copied, int wide, const void *codes,
-                                                                 size_t count, float *out) {
-    size_t i = 0;
-    if (__builtin_constant_p(width))
-        for (; i + 4 <= count; i += 4)
-            for (size_t k = 0; k < 4; k++, codebook += stride, out += width)
-                copy_values(out, codebook + code_at(codes, wide, i + k) * width, copied);
-    DPQI_ROLLED for (; i < count; i++, codebook += stride, out += width)
-        copy_values(out, codebook + code_at(codes, wide, i) * width, copied);
-}
-
-#define COPIER_ARGUMENTS const float *codebook, size_t stride, size_t width, const void *codes, size_t count, float *out
-typedef void copier(COPIER_ARGUMENTS);
-static void copy_1(COPIER_ARGUMENTS) {
-    (void)width;
-    copy_codewords(codebook, stride, 1, 1, 0, codes, count, out);
-}
-static void copy_2(COPIER_ARGUMENTS) {
-    (void)width;
-    copy_codewords(codebook, stride, 2, 2, 0, codes, count, out);
-}
-static void copy_3(COPIER_ARGUMENTS) {
-    (void)width;
-    copy_codewords(codebook, stride, 3, 4, 0, codes, count, out);
-}
-static void copy_4(COPIER_ARGUMENTS) {
-    (void)width;
-    copy_codewords(codebook, stride, 4, 4, 0, codes, count, out);
-}
-static void copy_6(COPIER_ARGUMENTS) {
-    (void)width;
-    copy_codewords(codebook, stride, 6, 8, 0, codes, count, out);
-}
-static void copy_8(COPIER_ARGUMENTS) {
-    (void)width;
-    copy_codewords(codebook, stride, 8, 8, 0, codes, count, out);
-}
-static void copy_16(COPIER_ARGUMENTS) {
-    (void)width;
-    copy_codewords(codebook, stride, 16, 16, 0, codes, count, out);
-}
-static void copy_to_8(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 8, 0, codes, count, out); }
-static void copy_to_16(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 16, 0, codes, count, out); }
-static void copy_wide_4(COPIER_ARGUMENTS) { copy_codewords(codebook, stride, width, 4, 1, codes, count, out); }
-static void copy_any(COPIER_ARGUMENTS) {
-    copy_codewords(codebook, stride, width, copied_width(width), 0, codes, count, out);
-}
-static void copy_wide_any(COPIER_ARGUMENTS) {
-    copy_codewords(codebook, stride, width, copied_width(width), 1, codes, count, out);
-}
-#undef COPIER_ARGUMENTS
-
-/* The way of copying, chosen once for all rows. */
-static __attribute__((noinline)) copier *copier_of(const dpqi_decoder *d) {
-    static copier *const up_to_16[] = {copy_1,     copy_1,     copy_2,     copy_3,     copy_4,     copy_to_8,
-                                       copy_6,     copy_to_8,  copy_8,     copy_to_16, copy_to_16, copy_to_16,
-                                       copy_to_16, copy_to_16, copy_to_16, copy_to_16, copy_16};
-    if (d->bits > 8) return copied_width(d->width) == 4 ? copy_wide_4 : copy_wide_any;
-    return d->width <= 16 ? up_to_16[d->width] : copy_any;
-}
-
 /* Copies exactly `count` values. */
 static inline void copy_exactly(float *to, const float *from, size_t count) {
     if (count >= 8) {
@@ -122,8 +59,10 @@ static __attribute__((noinline)) size_t whole_groups(const dpqi_decoder *d, size
     if (copied > room) return 0;
     size_t whole = (room - copied) / d->width + 1;
     if (whole > d->groups) whole = d->groups;
-    const size_t last_read = (whole - 1) * d->codebook_stride + (d->codes - 1) * d->width + copied;
-    return last_read <= d->readable ? whole : 0;
+    const size_t last_read = (whole - 1) * d->codebook_stride + (d->codes - 1) * d->pitch + copied;
+    if (last_read <= d->readable) return whole;
+    /* Nothing lies behind the last group: those before it read into the next. */
+    return d->codebook_stride ? whole - 1 : 0;
 }
 
 static inline size_t row_of(const int64_t *ids, uint64_t first, size_t i) {
@@ -142,19 +81,55 @@ static inline float norm_of(const dpqi_decoder *d, size_t id) {
     return d->norm_codes ? d->norm_codebook[d->norm_codes[id]] : 1.0f;
 }
 
-/* Groups [start, start + count) of a row, those below `whole` in whole vectors; start is a multiple of DPQI_CODE_RUN
- * and count at most that. */
-static inline void decode_run(const dpqi_decoder *d, copier *way, size_t whole, const uint8_t *row, size_t start,
-                              size_t count, float *out) {
-    code_run scratch;
-    const void *codes = codes_of(row, start, count, d->bits, d->codes, &scratch);
-    const size_t copied = whole <= start ? 0 : whole - start < count ? whole - start : count;
-    const float *codebook = d->codebook + start * d->codebook_stride;
-    way(codebook, d->codebook_stride, d->width, codes, copied, out + start * d->width);
-    DPQI_ROLLED for (size_t g = copied; g < count; g++) {
-        const size_t column = (start + g) * d->width, rest = d->dimension - column;
-        copy_exactly(out + column, codebook + g * d->codebook_stride + code_at(codes, d->bits > 8, g) * d->width,
-                     rest < d->width ? rest : d->width);
+static __attribute__((noinline)) void scale_row(const dpqi_decoder *d, size_t id, float *row) {
+    const float norm = d->norm_codebook[d->norm_codes[id]];
+    size_t c = 0;
+    for (; c + LANES <= d->dimension; c += LANES) vf_store(row + c, vf_mul(vf_load(row + c), vf_set1(norm)));
+    DPQI_ROLLED for (; c < d->dimension; c++) row[c] *= norm;
+}
+
+/* Copies `count` codewords one after another. What follows the arguments, where known at compile time, makes each copy a
+ * few moves. */
+#define COPIER_ARGUMENTS const dpqi_decoder *d, const float *codebook, const void *codes, size_t count, float *out
+typedef void copier(COPIER_ARGUMENTS);
+static inline __attribute__((always_inline)) void copy_codewords(COPIER_ARGUMENTS, size_t width, size_t pitch,
+                                                                 size_t copied, int wide) {
+    const size_t stride = d->codebook_stride;
+    size_t i = 0;
+    if (__builtin_constant_p(copied))
+        DPQI_ROLLED for (; i + 4 <= count; i += 4) for (size_t k = 0; k < 4; k++, codebook += stride, out += width)
+            copy_values(out, codebook + code_at(codes, wide, i + k) * pitch, copied);
+    DPQI_ROLLED for (; i < count; i++, codebook += stride, out += width)
+        copy_values(out, codebook + code_at(codes, wide, i) * pitch, copied);
+}
+
+#define COPY(width, pitch, copied, wide) copy_codewords(d, codebook, codes, count, out, width, pitch, copied, wide)
+static void copy_1(COPIER_ARGUMENTS) { COPY(1, 1, 1, 0); }
+static void copy_2(COPIER_ARGUMENTS) { COPY(2, 2, 2, 0); }
+static void copy_3(COPIER_ARGUMENTS) { COPY(3, 3, 4, 0); }
+static void copy_4(COPIER_ARGUMENTS) { COPY(4, 4, 4, 0); }
+static void copy_6(COPIER_ARGUMENTS) { COPY(6, 8, 8, 0); }
+static void copy_8(COPIER_ARGUMENTS) { COPY(8, 8, 8, 0); }
+static void copy_16(COPIER_ARGUMENTS) { COPY(16, 16, 16, 0); }
+static void copy_to_8(COPIER_ARGUMENTS) { COPY(d->width, d->pitch, 8, 0); }
+static void copy_to_16(COPIER_ARGUMENTS) { COPY(d->width, d->pitch, 16, 0); }
+static void copy_any(COPIER_ARGUMENTS) { COPY(d->width, d->pitch, copied_width(d->width), 0); }
+static void copy_wide(COPIER_ARGUMENTS) { COPY(d->width, d->pitch, copied_width(d->width), 1); }
+#undef COPY
+#undef COPIER_ARGUMENTS
+
+/* The way of copying, chosen once for all rows. */
+static __attribute__((noinline)) copier *copier_of(const dpqi_decoder *d) {
+    if (d->bits > 8) return copy_wide;
+    switch (d->width) {
+    case 1: return copy_1;
+    case 2: return copy_2;
+    case 3: return copy_3;
+    case 4: return copy_4;
+    case 6: return d->pitch == 8 ? copy_6 : copy_to_8;
+    case 8: return copy_8;
+    case 16: return copy_16;
+    default: return d->width < 8 ? copy_to_8 : d->width < 16 ? copy_to_16 : copy_any;
     }
 }
 
@@ -183,40 +158,38 @@ static __attribute__((noinline)) void add_codewords(const dpqi_decoder *d, const
     }
 }
 
-/* Row `id` without its norm. */
+/* Row `id`. The first `whole` groups may be copied in whole vectors. */
 static __attribute__((noinline)) void decode_row(const dpqi_decoder *d, copier *way, size_t whole, size_t id,
                                                  float *out) {
     const uint8_t *row = d->packed + id * d->row_bytes;
-    if (d->adds) {
-        add_codewords(d, row, out);
-        return;
+    const size_t groups = d->adds ? 0 : d->groups, at_once = d->codes == 256 ? groups : DPQI_CODE_RUN;
+    if (d->adds) add_codewords(d, row, out);
+    DPQI_ROLLED for (size_t start = 0; start < groups; start += at_once) {
+        code_run scratch;
+        const size_t run = groups - start < at_once ? groups - start : at_once;
+        const size_t copied = whole <= start ? 0 : whole - start < run ? whole - start : run;
+        const void *codes = codes_of(row, start, run, d->bits, d->codes, &scratch);
+        const float *codebook = d->codebook + start * d->codebook_stride;
+        way(d, codebook, codes, copied, out + start * d->width);
+        DPQI_ROLLED for (size_t g = copied; g < run; g++) {
+            const size_t column = (start + g) * d->width, rest = d->dimension - column;
+            copy_exactly(out + column, codebook + g * d->codebook_stride + code_at(codes, d->bits > 8, g) * d->pitch,
+                         rest < d->width ? rest : d->width);
+        }
     }
-    for (size_t start = 0; start < d->groups; start += DPQI_CODE_RUN) {
-        const size_t count = d->groups - start < DPQI_CODE_RUN ? d->groups - start : DPQI_CODE_RUN;
-        decode_run(d, way, whole, row, start, count, out);
-    }
-}
-
-static inline void scale_row(const dpqi_decoder *d, size_t id, float *row) {
-    if (!d->norm_codes) return;
-    const float norm = norm_of(d, id);
-    size_t c = 0;
-    for (; c + LANES <= d->dimension; c += LANES) vf_store(row + c, vf_mul(vf_load(row + c), vf_set1(norm)));
-    DPQI_ROLLED for (; c < d->dimension; c++) row[c] *= norm;
+    if (d->norm_codes) scale_row(d, id, out);
 }
 
 /* Rows without gaps past the caches, one at a time through a buffer that lies as the output lies in its cache lines:
  * what fills none is carried over to the next row. */
-static void stream_rows(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out) {
+static void stream_rows(const dpqi_decoder *d, copier *way, const int64_t *ids, uint64_t first, size_t count,
+                        float *out) {
     _Alignas(64) float buffer[ROW_BUFFER + 2 * LINE];
-    copier *const way = copier_of(d);
     const size_t whole = whole_groups(d, d->dimension + COPIED_EXCESS);
     size_t begin = (uintptr_t)out / sizeof *out % LINE, end = begin;
     for (size_t i = 0; i < count; i++) {
-        const size_t id = row_of(ids, first, i);
         prefetch_codes(d, ids, i, count);
-        decode_row(d, way, whole, id, buffer + end);
-        scale_row(d, id, buffer + end);
+        decode_row(d, way, whole, row_of(ids, first, i), buffer + end);
         end += d->dimension;
         if (end < LINE) continue;
         size_t line = 0;
@@ -225,8 +198,8 @@ static void stream_rows(const dpqi_decoder *d, const int64_t *ids, uint64_t firs
             begin = 0;
             line = LINE;
         }
-        for (; line + LINE <= end; line += LINE, out += LINE)
-            for (size_t c = 0; c < LINE; c += LANES) vf_stream(out + c, vf_load(buffer + line + c));
+        DPQI_ROLLED for (; line + LINE <= end; line += LINE, out += LINE) for (size_t c = 0; c < LINE; c += LANES)
+            vf_stream(out + c, vf_load(buffer + line + c));
         v16_store(buffer, v16_load(buffer + line));
         end -= line;
     }
@@ -234,24 +207,64 @@ static void stream_rows(const dpqi_decoder *d, const int64_t *ids, uint64_t firs
     stream_end();
 }
 
+#if LANES == LINE
+/* The same of rows that are whole lines long, of codewords of half a line or one: from the registers. */
+static __attribute__((noinline)) void stream_lines(const dpqi_decoder *d, const int64_t *ids, uint64_t first,
+                                                   size_t count, float *out) {
+    const size_t skipped = (uintptr_t)out / sizeof *out % LINE, stride = d->codebook_stride;
+    vf before = vf_set1(0);
+    float *line = out - skipped;
+#define PUT(vector)                                                                                                    \
+    do {                                                                                                               \
+        const vf now = vector;                                                                                         \
+        vf_stream(line, vf_splice(before, now, skipped));                                                              \
+        before = now, line += LINE;                                                                                    \
+    } while (0)
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *codes = d->packed + row_of(ids, first, i) * d->row_bytes, *end = codes + d->row_bytes;
+        const float *codebook = d->codebook;
+        prefetch_codes(d, ids, i, count);
+        if (i == 0) {
+            /* The first line begins before the output, and the last may end beyond it: they are stored where they lie. */
+            before = d->width == LINE ? vf_load(codebook + codes[0] * LINE)
+                                      : vf_join(codebook + codes[0] * 8, codebook + stride + codes[1] * 8);
+            vf_store(out, before);
+            line += LINE, codes += LINE / d->width, codebook += LINE / d->width * stride;
+        }
+        if (d->width == LINE)
+            for (; codes < end; codes++, codebook += stride) PUT(vf_load(codebook + codes[0] * LINE));
+        else
+            for (; codes < end; codes += 2, codebook += 2 * stride)
+                PUT(vf_join(codebook + codes[0] * 8, codebook + stride + codes[1] * 8));
+    }
+#undef PUT
+    vf_store(out + count * d->dimension - LINE, before);
+    stream_end();
+}
+#endif
+
 /* Rows `ids`[count], or [first, first + count) where ids is NULL, to out[count][stride], or row i to out[places[i]]. */
 static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count,
                                    const uint16_t *places, float *out, size_t stride) {
+    copier *const way = copier_of(d);
     if (!places && stride == d->dimension && stride <= ROW_BUFFER / 2 &&
         count >= DPQI_STREAMED_BYTES / sizeof *out / stride) {
-        stream_rows(d, ids, first, count, out);
+#if LANES == LINE
+        if (d->codes == 256 && !d->norm_codes && d->dimension == d->groups * d->width && d->dimension % LINE == 0 &&
+            (d->width == LINE || (d->width == 8 && d->pitch == 8))) {
+            stream_lines(d, ids, first, count, out);
+            return;
+        }
+#endif
+        stream_rows(d, way, ids, first, count, out);
         return;
     }
-    copier *const way = copier_of(d);
-    const size_t whole = whole_groups(d, d->dimension);
+    const size_t whole = whole_groups(d, d->dimension), fetched = d->width > 4 ? d->dimension : 0;
     for (size_t i = 0; i < count; i++) {
-        const size_t id = row_of(ids, first, i);
-        prefetch_codes(d, ids, i, count);
         float *target = out + (places ? places[i] : i) * stride;
+        prefetch_codes(d, ids, i, count);
         /* The lines a row is written to come from afar while its first codewords are copied. */
-        if (d->width > 4)
-            DPQI_ROLLED for (size_t c = 0; c < d->dimension; c += LINE) __builtin_prefetch(target + c, 1, 3);
-        decode_row(d, way, whole, id, target);
-        scale_row(d, id, target);
+        DPQI_ROLLED for (size_t c = 0; c < fetched; c += LINE) __builtin_prefetch(target + c, 1, 3);
+        decode_row(d, way, whole, row_of(ids, first, i), target);
     }
 }

@@ -7,6 +7,7 @@
 #include "kernels/bitpack.h"
 #include "kernels/locate.h"
 #include "kernels/reconstruct.h"
+#include "kernels/turn.h"
 #include "kernels/sum.h"
 #include "kernels/score.h"
 #include "kernels/narrow.h"

@@ -13,7 +13,7 @@ static void DPQI_NAME(score_tables)(const dpqi_decoder *d, const float *query, i
         const float *codebook = d->codebook + g * d->codebook_stride;
         float *table = out + (g << d->bits);
         DPQI_ROLLED for (size_t k = 0; k < d->codes; k++) {
-            const float *codeword = codebook + k * d->width;
+            const float *codeword = codebook + k * d->pitch;
             float sum = 0;
             if (distance) {
                 DPQI_ROLLED for (size_t c = 0; c < rest; c++) {
@@ -48,19 +48,15 @@ static void score_nibbles(const dpqi_decoder *d, const float *tables, const int6
         const float *table = tables;
         size_t groups = d->groups;
         for (size_t at = 0; at < d->row_bytes; at += BLOCK) {
-            const size_t bytes = d->row_bytes - at;
             vf block[LANES];
-            if (bytes >= BLOCK)
-                for (size_t r = 0; r < LANES; r++) block[r] = vf_load((const float *)(const void *)(codes[r] + at));
-            else
-                for (size_t r = 0; r < LANES; r++) block[r] = vf_load_bytes(codes[r] + at, bytes);
-            vf_transpose(block);
+            turn_codes(codes, at, d->row_bytes - at, block);
             for (size_t w = 0; w < LANES && groups > 0; w++) {
                 vi index = vi_of_bits(block[w]);
                 if (groups >= CODES_A_WORD) {
-                    for (size_t g = 0; g < CODES_A_WORD; g++, index = vi_shift4(index))
-                        sum[g & 3] = vf_add(sum[g & 3], vf_lookup16(table + 16 * g, index));
-                    table += 16 * CODES_A_WORD;
+                    DPQI_ROLLED for (size_t half = 0; half < 2;
+                                     half++, table += 16 * CODES_A_WORD / 2) for (size_t g = 0; g < 4;
+                                                                                  g++, index = vi_shift4(index))
+                        sum[g] = vf_add(sum[g], vf_lookup16(table + 16 * g, index));
                     groups -= CODES_A_WORD;
                     continue;
                 }

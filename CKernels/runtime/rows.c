@@ -104,6 +104,18 @@ static void add_bag(const dpq_table *table, const dpqi_kernels *kernels, const i
     }
 }
 
+/* Fetches the codes of ids that come next: they arrive while those before are added. */
+static void fetch_codes(const dpq_table *table, const int64_t *ids, size_t count) {
+    const dpqi_decoder *d = &table->tiers[0].decoder;
+    if (table->tier_count > 1) return;
+    for (size_t i = 0; i < count && i < BLOCK / 4; i++) {
+        if (!is_inside(table, ids[i])) continue;
+        const uint8_t *row = d->packed + (size_t)ids[i] * d->row_bytes;
+        __builtin_prefetch(row, 0, 3);
+        __builtin_prefetch(row + d->row_bytes - 1, 0, 3);
+    }
+}
+
 dpq_status dpq_table_bag(const dpq_table *table, const int64_t *ids, size_t id_count, const int64_t *offsets,
                          size_t bag_count, const float *weights, dpq_bag mode, dpq_outside outside, float *out,
                          size_t out_stride, dpq_error *error) {
@@ -121,6 +133,7 @@ dpq_status dpq_table_bag(const dpq_table *table, const int64_t *ids, size_t id_c
         float *target = out + b * out_stride;
         memset(target, 0, dimension * sizeof *target);
         if (start == end) continue;
+        fetch_codes(table, ids + end, id_count - end);
         add_bag(table, kernels, ids + start, weights ? weights + start : NULL, end - start, outside, target);
         if (mode == DPQ_BAG_MEAN) {
             const float factor = 1.0f / (float)(end - start);

@@ -107,17 +107,15 @@ static dpq_status make_room(dpqi_tier *tier, const dpqi_tensor *tensor, size_t m
     return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for a codebook of %zu values", (size_t)tensor->count);
 }
 
-/* The codebook of `tensor` as float32, with room to read past its end where that costs nothing. */
-static dpq_status read_codebook(const dpq_table *table, dpqi_tier *tier, const dpqi_tensor *tensor, dpq_error *error) {
-    enum { SLACK = 16 };
-    dpq_status status = make_room(tier, tensor, SLACK, error);
+/* The codebook of `tensor` as float32, as the decoder reads it. */
+static dpq_status read_codebook(dpqi_tier *tier, const dpqi_tensor *tensor, dpq_error *error) {
+    dpq_status status = make_room(tier, tensor, 0, error);
     if (status) return status;
     tier->codewords = floats_of(tensor, tier->widened);
     tier->decoder.codebook = tier->codewords;
-    tier->decoder.readable = tier->widened
-                                 ? (size_t)tensor->count + SLACK
-                                 : (size_t)(table->file.data + table->file.bytes - tensor->data) / sizeof(float);
-    return DPQ_OK;
+    tier->decoder.pitch = tier->decoder.width;
+    tier->decoder.readable = (size_t)tensor->count;
+    return dpqi_tier_lay_out(tier) ? DPQ_OK : dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for a codebook");
 }
 
 /* Basis and bias of a binary tier, and their sums. */
@@ -127,10 +125,10 @@ static dpq_status read_basis(dpqi_tier *tier, const dpqi_tensor *basis, const dp
     if (status) return status;
     tier->codewords = floats_of(basis, tier->widened);
     const float *start = floats_of(bias, tier->widened ? tier->widened + basis->count : NULL);
-    tier->sums = calloc(dpqi_sums_count(d), sizeof(float));
-    if (!tier->sums) return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for the sums of a basis");
-    dpqi_sums_make(d, (size_t)tier->groups, tier->codewords, start, tier->sums);
-    d->codebook = tier->sums;
+    tier->laid_out = calloc(dpqi_sums_count(d), sizeof(float));
+    if (!tier->laid_out) return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for the sums of a basis");
+    dpqi_sums_make(d, (size_t)tier->groups, tier->codewords, start, tier->laid_out);
+    d->codebook = tier->laid_out;
     return DPQ_OK;
 }
 
@@ -156,7 +154,7 @@ static dpq_status read_concat(dpq_table *table, unsigned index, dpqi_tier *tier,
     dpq_status status = need_tensor(table, name, FLOATS, 3, shape, &tensor, error);
     if (status) return status;
     d->codebook_stride = shared ? 0 : (size_t)(codes * width);
-    return read_codebook(table, tier, tensor, error);
+    return read_codebook(tier, tensor, error);
 }
 
 static dpq_status read_binary(dpq_table *table, unsigned index, dpqi_tier *tier, uint64_t codes, uint64_t bits,
@@ -399,7 +397,7 @@ void dpq_table_close(dpq_table *table) {
     if (!table) return;
     for (uint32_t t = 0; t < table->tier_count; t++) {
         free(table->tiers[t].widened);
-        free(table->tiers[t].sums);
+        free(table->tiers[t].laid_out);
     }
     free(table->tiers);
     free(table->tier_rows);

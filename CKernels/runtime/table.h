@@ -15,8 +15,8 @@ typedef struct dpqi_tier {
     uint64_t groups;        /* as the file says: a binary tier is decoded in groups of four bits */
     const float *codewords; /* the codebook or basis as float32 */
     dpqi_decoder decoder;
-    float *widened; /* `codewords` where the file has float16; owned */
-    float *sums;    /* what the decoder of a binary tier reads; owned */
+    float *widened;  /* `codewords` where the file has float16; owned */
+    float *laid_out; /* what the decoder reads where that is not `codewords`; owned */
 } dpqi_tier;
 
 struct dpq_table {
@@ -39,6 +39,10 @@ struct dpq_table {
     const uint64_t *word_offsets; /* [rows + 1] */
     const uint64_t *word_order;   /* [rows] */
 };
+
+/* Copies the codewords of a tier to where each lies in as few cache lines as can be, but for a large codebook. Returns 0
+ * where there is no memory. */
+int dpqi_tier_lay_out(dpqi_tier *tier);
 
 /* Where the word of row `id` (< rows) lies, checked. Returns 0 where the offsets are damaged. */
 int dpqi_table_word_range(const dpq_table *table, uint64_t id, const uint8_t **out_start, size_t *out_bytes);

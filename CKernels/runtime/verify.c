@@ -63,7 +63,7 @@ static dpq_status verify_codebook(const dpqi_tier *tier, dpq_error *error) {
     const size_t last_width = d->dimension - (d->groups - 1) * d->width;
     for (size_t g = 0; g < books; g++) {
         for (size_t k = 0; k < d->codes; k++) {
-            const float *codeword = d->codebook + (g * d->codes + k) * d->width;
+            const float *codeword = tier->codewords + (g * d->codes + k) * d->width;
             for (size_t c = 0; c < d->width; c++) {
                 if (!isfinite(codeword[c])) return CORRUPT("a codeword of group %zu is not finite", g);
                 if (d->codebook_stride && g == d->groups - 1 && c >= last_width && codeword[c] != 0)

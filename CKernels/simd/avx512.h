@@ -84,9 +84,37 @@ static inline vf vf_load_bytes(const uint8_t *p, size_t bytes) {
 }
 static inline vi vi_of_bits(vf a) { return _mm512_castps_si512(a); }
 static inline vi vi_shift4(vi a) { return _mm512_srli_epi32(a, 4); }
+static inline vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
+static inline vi vi_down(vi a, size_t bits) { return _mm512_srl_epi32(a, _mm_cvtsi32_si128((int)bits)); }
+static inline vi vi_up(vi a, size_t bits) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128((int)bits)); }
+/* Lane i: the sum of the lanes of a[i]. */
+static inline vf vf_sums(const vf a[LANES]) {
+    __m512 b[8], c[4], d[2];
+    for (int i = 0; i < 8; i++)
+        b[i] = _mm512_add_ps(_mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]), _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]));
+    for (int i = 0; i < 4; i++)
+        c[i] = _mm512_add_ps(_mm512_shuffle_ps(b[2 * i], b[2 * i + 1], 0x44),
+                             _mm512_shuffle_ps(b[2 * i], b[2 * i + 1], 0xee));
+    for (int i = 0; i < 2; i++)
+        d[i] = _mm512_add_ps(_mm512_shuffle_f32x4(c[2 * i], c[2 * i + 1], 0x88),
+                             _mm512_shuffle_f32x4(c[2 * i], c[2 * i + 1], 0xdd));
+    return _mm512_add_ps(_mm512_shuffle_f32x4(d[0], d[1], 0x88), _mm512_shuffle_f32x4(d[0], d[1], 0xdd));
+}
+/* table[lowest 5 bits of a] */
+static inline vf vf_lookup32(const float *table, vi a) {
+    return _mm512_permutex2var_ps(vf_load(table), a, vf_load(table + 16));
+}
 static inline vf vf_lookup16(const float *table, vi a) { return _mm512_permutexvar_ps(a, vf_load(table)); }
 static inline void vf_stream(float *p, vf a) { _mm512_stream_ps(p, a); }
 static inline void stream_end(void) { _mm_sfence(); }
+/* A vector is a cache line: one that starts `skipped` values before the end of `before`, and one made of two halves. */
+static inline vf vf_splice(vf before, vf after, size_t skipped) {
+    const __m512i lanes = _mm512_setr_epi32(16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+    return _mm512_permutex2var_ps(before, _mm512_sub_epi32(lanes, _mm512_set1_epi32((int)skipped)), after);
+}
+static inline vf vf_join(const float *low, const float *high) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1);
+}
 /* 32 codes of 4 bits, a byte each. */
 static inline void spread_nibbles(const uint8_t *packed, uint8_t *out) {
     const __m128i bytes = _mm_loadu_si128((const __m128i *)packed), low = _mm_set1_epi8(15);
