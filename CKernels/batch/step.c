@@ -697,8 +697,9 @@ dpq_status dpq_step_backward(const dpq_step *step, const float *query, const flo
     if (status != DPQ_OK) return status;
     const int sx = step->variant == DPQ_SX;
     if (step->batch == 0 || !codes || !upstream || (sx && step->normalise && !statistics)) return DPQ_ERROR_ARGUMENT;
-    for (size_t i = 0; i < step->batch * step->groups; i++)
-        if (codes[i] >= step->codes) return DPQ_ERROR_ARGUMENT;
+    int invalid = 0;
+    for (size_t i = 0; i < step->batch * step->groups; i++) invalid |= codes[i] >= step->codes;
+    if (invalid) return DPQ_ERROR_ARGUMENT;
     task.upstream = upstream;
     task.codes = codes;
     task.query_gradient = out_query_gradient;

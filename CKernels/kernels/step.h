@@ -275,17 +275,21 @@ static void DPQI_NAME(add_by_code)(const float *rows, size_t stride, size_t coun
 static inline __attribute__((always_inline)) double replace_cells(const float *keys, const int32_t *codes, size_t count,
                                                                   size_t width, const float *rows, size_t stride,
                                                                   float *out) {
-    float sums[8] = {0};
+    enum { CHAINS = 4 }; /* of rows: one alone would wait for each addition */
+    float sums[CHAINS][8] = {{0}};
     double total = 0;
-    for (size_t r = 0; r < count; r++) {
-        const float *key = keys + (size_t)codes[r] * width, *row = rows + r * stride;
-        for (size_t c = 0; c < width; c++) {
-            const float d = key[c] - row[c];
-            sums[c % 8] += d * d;
+    for (size_t first = 0; first < count; first += CHAINS)
+        for (size_t i = 0; i < CHAINS && first + i < count; i++) {
+            const size_t r = first + i;
+            const float *key = keys + (size_t)codes[r] * width, *row = rows + r * stride;
+            for (size_t c = 0; c < width; c++) {
+                const float d = key[c] - row[c];
+                sums[i][c % 8] += d * d;
+            }
+            if (out) memcpy(out + r * stride, key, width * sizeof *key);
         }
-        if (out) memcpy(out + r * stride, key, width * sizeof *key);
-    }
-    for (int i = 0; i < 8; i++) total += (double)sums[i];
+    for (int i = 0; i < CHAINS; i++)
+        for (int c = 0; c < 8; c++) total += (double)sums[i][c];
     return total;
 }
 
@@ -306,11 +310,21 @@ static inline __attribute__((always_inline)) void pull_cells(const float *rows, 
                                                              size_t count, size_t groups, size_t width,
                                                              const float *keys, size_t book, const uint16_t *codes,
                                                              size_t code_stride, float weight, float *out) {
+    enum { AT_ONCE = 8 };
     for (size_t r = 0; r < count; r++)
         for (size_t j = 0; j < groups; j++) {
             const float *key = keys + (j * book + codes[r * code_stride + j]) * width;
             const size_t at = r * stride + j * width;
-            for (size_t c = 0; c < width; c++) out[at + c] = upstream[at + c] + weight * (rows[at + c] - key[c]);
+            for (size_t first = 0; first < width; first += AT_ONCE) {
+                /* The compiler does not know that `out` is none of the inputs. */
+                float values[AT_ONCE];
+                const size_t count_here = width - first < AT_ONCE ? width - first : AT_ONCE;
+                for (size_t c = 0; c < count_here; c++) {
+                    const size_t i = first + c;
+                    values[c] = upstream[at + i] + weight * (rows[at + i] - key[i]);
+                }
+                memcpy(out + at + first, values, count_here * sizeof *values);
+            }
         }
 }
 
