@@ -142,49 +142,61 @@ static void DPQI_NAME(multiply_keys)(const float *shares, const float *mean, flo
                          out + c * DPQI_TILE);
 }
 
-/* sums[c][LANES codes] += over rows of rows[r][LANES codes] * tile[c][r]. Two sums a column where there are few columns:
- * one would wait for itself. */
+/* Vectors of codes whose gradients are summed together: they share the loads of the tile. */
+#define OUTER_VECTORS 2
+
+/* sums[c][vectors * LANES codes] += over rows of rows[vector][r][LANES codes] * tile[c][r]. */
 static inline __attribute__((always_inline)) void outer_columns(const float *rows, const float *tile, int columns,
-                                                                int chains, double *sums, size_t pitch) {
-    vf sum[2][COLUMNS_AT_ONCE];
-    for (int i = 0; i < chains; i++)
-        for (int c = 0; c < columns; c++) sum[i][c] = vf_set1(0);
-    for (size_t r = 0; r < DPQI_TILE; r += (size_t)chains)
-        for (int i = 0; i < chains; i++) {
-            const vf gradient = vf_load(rows + (r + (size_t)i) * LANES);
-            for (int c = 0; c < columns; c++)
-                sum[i][c] = vf_fma(gradient, vf_set1(tile[(size_t)c * DPQI_TILE + r + (size_t)i]), sum[i][c]);
+                                                                int vectors, double *sums, size_t pitch) {
+    vf sum[OUTER_VECTORS][COLUMNS_AT_ONCE];
+    for (int v = 0; v < vectors; v++)
+        for (int c = 0; c < columns; c++) sum[v][c] = vf_set1(0);
+    for (size_t r = 0; r < DPQI_TILE; r++) {
+        vf gradient[OUTER_VECTORS];
+        for (int v = 0; v < vectors; v++) gradient[v] = vf_load(rows + ((size_t)v * DPQI_TILE + r) * LANES);
+        for (int c = 0; c < columns; c++) {
+            const vf x = vf_set1(tile[(size_t)c * DPQI_TILE + r]);
+            for (int v = 0; v < vectors; v++) sum[v][c] = vf_fma(gradient[v], x, sum[v][c]);
         }
-    for (int c = 0; c < columns; c++) {
-        float narrow[LANES];
-        vf_store(narrow, chains == 2 ? vf_add(sum[0][c], sum[1][c]) : sum[0][c]);
-        double *out = sums + (size_t)c * pitch;
-        for (size_t i = 0; i < LANES; i++) out[i] += (double)narrow[i];
     }
+    for (int c = 0; c < columns; c++)
+        for (int v = 0; v < vectors; v++) {
+            float narrow[LANES];
+            vf_store(narrow, sum[v][c]);
+            double *out = sums + (size_t)c * pitch + (size_t)v * LANES;
+            for (size_t i = 0; i < LANES; i++) out[i] += (double)narrow[i];
+        }
+}
+
+static inline __attribute__((always_inline)) void outer_codes(const float *gradient, size_t codes, int vectors,
+                                                              const float *tile, size_t width, double *out,
+                                                              size_t pitch) {
+    float rows[OUTER_VECTORS * DPQI_TILE * LANES];
+    for (int v = 0; v < vectors; v++)
+        for (size_t r = 0; r < DPQI_TILE; r += LANES) {
+            vf block[LANES];
+            for (size_t i = 0; i < LANES; i++) {
+                const size_t k = (size_t)v * LANES + i;
+                block[i] = k < codes ? vf_load(gradient + k * DPQI_TILE + r) : vf_set1(0);
+            }
+            vf_transpose(block);
+            for (size_t i = 0; i < LANES; i++) vf_store(rows + ((size_t)v * DPQI_TILE + r + i) * LANES, block[i]);
+        }
+    size_t c = 0;
+    for (; c + COLUMNS_AT_ONCE <= width; c += COLUMNS_AT_ONCE)
+        outer_columns(rows, tile + c * DPQI_TILE, COLUMNS_AT_ONCE, vectors, out + c * pitch, pitch);
+    for (; c + 4 <= width; c += 4) outer_columns(rows, tile + c * DPQI_TILE, 4, vectors, out + c * pitch, pitch);
+    for (; c < width; c++) outer_columns(rows, tile + c * DPQI_TILE, 1, vectors, out + c * pitch, pitch);
 }
 
 /* out[width][pitch] += over rows of gradient[k][row] * tile[c][row], for codes k < pitch; pitch is codes rounded up to a
  * multiple of DPQI_CODE_BLOCK. Codes are turned into lanes, so that sums over rows need no sums over lanes. */
 static void DPQI_NAME(add_outer)(const float *gradient, size_t codes, const float *tile, size_t width, double *out,
                                  size_t pitch) {
-    float rows[DPQI_TILE * LANES];
-    for (size_t k = 0; k < codes; k += LANES) {
-        for (size_t r = 0; r < DPQI_TILE; r += LANES) {
-            vf block[LANES];
-            for (size_t i = 0; i < LANES; i++)
-                block[i] = k + i < codes ? vf_load(gradient + (k + i) * DPQI_TILE + r) : vf_set1(0);
-            vf_transpose(block);
-            for (size_t i = 0; i < LANES; i++) vf_store(rows + (r + i) * LANES, block[i]);
-        }
-        size_t c = 0;
-        for (; c + COLUMNS_AT_ONCE <= width; c += COLUMNS_AT_ONCE)
-            outer_columns(rows, tile + c * DPQI_TILE, COLUMNS_AT_ONCE, 1, out + c * pitch + k, pitch);
-        if (c + 4 <= width) {
-            outer_columns(rows, tile + c * DPQI_TILE, 4, 2, out + c * pitch + k, pitch);
-            c += 4;
-        }
-        for (; c < width; c++) outer_columns(rows, tile + c * DPQI_TILE, 1, 2, out + c * pitch + k, pitch);
-    }
+    size_t k = 0;
+    for (; k + OUTER_VECTORS * LANES <= pitch; k += OUTER_VECTORS * LANES)
+        outer_codes(gradient + k * DPQI_TILE, codes - k, OUTER_VECTORS, tile, width, out + k, pitch);
+    for (; k < pitch; k += LANES) outer_codes(gradient + k * DPQI_TILE, codes - k, 1, tile, width, out + k, pitch);
 }
 
 /* Sums of the lanes of LANES vectors: lane i is the sum of v[i]. */
