@@ -16,6 +16,7 @@ EMBEDDINGS = {
     "full": ["--embedding", "full"],
     "sx": ["--embedding", "sx", *CODED],
     "vq": ["--embedding", "vq", "--groups", 25, "--codes", 32, "--shared"],
+    "sx, small queries": ["--embedding", "sx", *CODED, "--query-scale", 0.03],
 }
 BASELINES = {
     **{name: ["--embedding", name] for name in ("scalar8", "scalar6", "scalar4")},
@@ -30,7 +31,8 @@ def main():
     parser.add_argument("--only", nargs="+", choices=list(DATA), default=list(DATA), help="data sets to run")
     parser.add_argument("--sizes", nargs="+", choices=["small", "medium"], default=["small"])
     parser.add_argument("--epochs", type=int, help="fewer or more passes than the preset has")
-    parser.add_argument("--without-baselines", action="store_true")
+    parser.add_argument("--embeddings", nargs="+", choices=[*EMBEDDINGS, *BASELINES],
+                        help="what to run (default: all on PTB small, all but the baselines elsewhere)")
     parser.set_defaults(seeds=1)
     options = parser.parse_args()
     study = common.Study(options)
@@ -38,16 +40,16 @@ def main():
     for data in options.only:
         files = [part for name, file in DATA[data] for part in (f"--{name}", options.data / file)]
         for size in options.sizes:
-            kinds = dict(EMBEDDINGS)
-            if data == "ptb" and size == "small" and not options.without_baselines:
-                kinds.update(BASELINES)
+            kinds = {**EMBEDDINGS, **(BASELINES if (data, size) == ("ptb", "small") else {})}
             for name, extra in kinds.items():
+                if options.embeddings and name not in options.embeddings:
+                    continue
                 made = []
                 for seed in range(1, options.seeds + 1):
                     command = ["language-model", *files, "--preset", f"{data}-{size}", *extra, "--seed", seed]
                     if options.epochs:
                         command += ["--epochs", options.epochs]
-                    made.append(study.run(f"{data}-{size}-{name}-seed{seed}", command))
+                    made.append(study.run(f"{data}-{size}-{name.replace(', ', '-').replace(' ', '-')}-seed{seed}", command))
                 made = [run for run in made if run]
                 if made:
                     first = made[0]

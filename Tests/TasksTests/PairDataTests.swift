@@ -46,7 +46,7 @@ import Testing
 
   @Test(
     arguments: [
-      ("a\tx y\n", 1, "has 2 of 3 fields"), ("a\tx\ty\nb\tx\ty\n", nil, "has only 2 pairs"),
+      ("a\tx y\n", 1, "has 2 of 3 fields"), ("a\tx\ty\nb\tx\ty\n", nil, "holds fewer than 4 pairs"),
       ("a\tx\ty\na\tx\ty\n", nil, "has 1 classes"),
     ] as [(String, Int?, String)])
   func brokenFilesAreNamed(_ text: String, _ line: Int?, _ message: String) throws {

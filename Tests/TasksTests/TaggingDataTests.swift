@@ -61,7 +61,7 @@ import Testing
     arguments: [
       ("a X\nb\n", 2, "has 1 columns where the lines before have 2"),
       ("a\nb\n", 1, "has 1 column: word 1 and tag 1 are not two"), ("a X\n\nb X\n\nc X\n\nd X\n", nil, "only one tag"),
-      ("a X\nb Y\n", nil, "has only 1 sentences"), ("", nil, "has no sentences"),
+      ("a X\nb Y\n", nil, "holds fewer than 4 sentences"), ("", nil, "has no sentences"),
       ("a X\n\nb Y\n\nc Z\n\nd X\n", nil, "no word is in the vocabulary"),
     ] as [(String, Int?, String)])
   func brokenFilesAreNamed(_ text: String, _ line: Int?, _ message: String) throws {

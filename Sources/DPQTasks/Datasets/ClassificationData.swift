@@ -59,7 +59,7 @@ public struct ClassificationData: Sendable {
         .init(file: options.train))
     }
     guard train.count >= 4 else {
-      throw DPQError(.malformedInput, "has only \(train.count) texts", .init(file: options.train))
+      throw DPQError(.malformedInput, "holds fewer than 4 texts", .init(file: options.train))
     }
     var dev = LabelledTexts()
     if options.dev == nil {

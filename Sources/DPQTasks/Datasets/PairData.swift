@@ -56,7 +56,7 @@ public struct PairData: Sendable {
         .init(file: options.train))
     }
     guard train.count >= 4 else {
-      throw DPQError(.malformedInput, "has only \(train.count) pairs", .init(file: options.train))
+      throw DPQError(.malformedInput, "holds fewer than 4 pairs", .init(file: options.train))
     }
     var dev = SentencePairs()
     if let path = options.dev {

@@ -61,7 +61,7 @@ public struct TaggingData: Sendable {
         .malformedInput, "has only one tag: say with --tag-column where the tags stand", .init(file: options.train))
     }
     guard train.count >= 4 else {
-      throw DPQError(.malformedInput, "has only \(train.count) sentences", .init(file: options.train))
+      throw DPQError(.malformedInput, "holds fewer than 4 sentences", .init(file: options.train))
     }
     var (tags, places) = names.sorted()
     var dev = TaggedSentences()

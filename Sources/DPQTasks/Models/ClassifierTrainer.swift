@@ -96,7 +96,8 @@ public final class ClassifierTrainer {
         .invalidArgument, "an embedding of \(embedding.rows) rows does not fit \(data.vocabulary.count) words")
     }
     guard options.batch >= 1, options.batch <= data.train.count else {
-      throw DPQError(.invalidArgument, "batches of \(options.batch) texts do not fit \(data.train.count) texts")
+      throw DPQError(
+        .invalidArgument, "\(data.train.count) texts are too few for batches of \(options.batch): lower --batch")
     }
     self.data = data
     self.options = options

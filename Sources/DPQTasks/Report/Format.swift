@@ -33,6 +33,9 @@ package enum Format {
   /// A number of bits that may be a mean: two digits behind the point where it is not whole.
   package static func bits(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? fixed(number, 2) }
 
+  /// `1 thread`, `2 threads`.
+  package static func threads(_ count: Int) -> String { count == 1 ? "1 thread" : "\(count) threads" }
+
   /// `number` with its thousands apart: `32 000`.
   package static func grouped(_ number: Int) -> String {
     var text = ""

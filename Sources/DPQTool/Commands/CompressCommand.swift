@@ -248,7 +248,7 @@ struct CompressCommand: ParsableCommand {
         ),
         (
           "machine",
-          "\(ByteSize.text(Runtime.peakResidentBytes)) peak memory, \(Runtime.threadCount(threading.threads)) threads, "
+          "\(ByteSize.text(Runtime.peakResidentBytes)) peak memory, \(Format.threads(Runtime.threadCount(threading.threads))), "
             + Runtime.instructionSet
         ),
         ("written", output!),

@@ -20,7 +20,7 @@ extension TaskReport {
       (
         "time",
         "\(Format.seconds(seconds)), \(Format.grouped(Int(tokensPerSecond))) words/s, "
-          + "\(Runtime.threadCount(threads)) threads, \(Runtime.instructionSet)"
+          + "\(Format.threads(Runtime.threadCount(threads))), \(Runtime.instructionSet)"
       ),
     ]
     if let output { pairs.append(("written", output)) }
