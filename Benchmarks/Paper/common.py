@@ -54,7 +54,8 @@ class Study:
         folder = self.options.runs / name
         report, about = folder / "report.json", folder / "run.json"
         command = [str(part) for part in command]
-        if about.exists() and about.stat().st_size and json.loads(about.read_text())["command"] != command:
+        if (not self.options.report_only and about.exists() and about.stat().st_size
+                and json.loads(about.read_text())["command"] != command):
             raise SystemExit(f"{folder} holds a run of another command: remove it, or choose another --runs")
         if not report.exists():
             if self.options.report_only or only_known:
