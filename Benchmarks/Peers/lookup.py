@@ -1,95 +1,68 @@
-"""Rows by number: `decode` of faiss, an uncompressed table in torch, dpq. Numbers come as words do in text (Zipf)."""
-
-import json
+"""Rows by number: `decode` of faiss, an uncompressed table in torch, libdpq. Numbers come as words do in text (Zipf)."""
 
 import faiss
 import numpy as np
 import torch
 
-from assign import faiss_quantizer, unpack
+from assign import SHAPES, faiss_quantizer
 from common import in_turn, record
+from library import Table, load, zipf
 
-SHAPES = [(300, 50, 256), (768, 96, 256), (128, 16, 256), (300, 100, 32), (512, 128, 16)]
 BATCHES = [1024, 131072, 1 << 20]
-TABLE_ROWS = 200_000
+TABLE_ROWS = 400_000
 
 
-def read_table(path):
-    """Packed codes and codebook of a .dpq file."""
-    with open(path, "rb") as file:
-        data = file.read()
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-
-    def tensor(name, dtype):
-        entry = header[name]
-        begin, end = (8 + length + offset for offset in entry["data_offsets"])
-        return np.frombuffer(data[begin:end], dtype).reshape(entry["shape"])
-
-    return tensor("tier.0.codes", np.uint8), tensor("tier.0.codebook", np.float32)
-
-
-def zipf(generator, count, rows):
-    """Ranks with a chance proportional to 1 / rank, scattered over the table."""
-    ranks = np.minimum(np.exp(generator.random(count) * np.log(rows + 1)).astype(np.int64) - 1, rows - 1)
-    return ranks * 2654435761 % rows
-
-
-def measure(run, dimension, groups, codes, batches):
-    path = run.path("table.dpq")
-    made = ["--rows", TABLE_ROWS, "--dimension", dimension, "--groups", groups, "--codes", codes]
-    run.bench("lookup", *made, "--table-out", path, "--count", 1, repeat=1)
-    packed, codebook = read_table(path)
-    width = codebook.shape[2]
-    table = np.empty((TABLE_ROWS, dimension), np.float32)
-    elements = unpack(packed, groups, codes)
-    for group in range(groups):
-        table[:, group * width : (group + 1) * width] = codebook[group, elements[:, group]]
-    plain = torch.from_numpy(table)
-    pq = faiss_quantizer(codebook, dimension)
+def measure(run, library, dimension, groups, codes, batches):
+    table = Table(library, run.path("table.dpq"), TABLE_ROWS, dimension, groups, codes)
+    rows = table.decode(np.arange(TABLE_ROWS))
+    plain = torch.from_numpy(rows)
+    pq = faiss_quantizer(table.codebook, dimension)
 
     for batch in batches:
         if 4 * batch * dimension > 2 << 30:
             continue
         count = max(batch, 131072)
         ids = zipf(np.random.default_rng(batch), count, TABLE_ROWS)
-        np.save(run.path("ids.npy"), ids)
-        tensor = torch.from_numpy(ids)
+        parts = [ids[first : first + batch] for first in range(0, count, batch)]
+        tensors = [torch.from_numpy(part) for part in parts]
         # Written once, so that no run pays for fresh pages.
-        gathered = np.full((batch, packed.shape[1]), 1, np.uint8)
+        gathered = np.full((batch, table.packed.shape[1]), 1, np.uint8)
         out = np.full((batch, dimension), 1, np.float32)
-        place = torch.from_numpy(out)
+        place, to, codes_of_batch = torch.from_numpy(out), faiss.swig_ptr(out), faiss.swig_ptr(gathered)
+        calls = [table.lookup(part, out) for part in parts]
 
         def with_faiss():
-            for first in range(0, count, batch):
-                np.take(packed, ids[first : first + batch], axis=0, out=gathered, mode="clip")
-                pq.decode_c(faiss.swig_ptr(gathered), faiss.swig_ptr(out), batch)
+            for part in parts:
+                np.take(table.packed, part, axis=0, out=gathered, mode="clip")
+                pq.decode_c(codes_of_batch, to, batch)
 
         # Without fetching the codes: less than the work.
         def decode_alone():
-            for first in range(0, count, batch):
-                pq.decode_c(faiss.swig_ptr(gathered), faiss.swig_ptr(out), batch)
+            for _ in parts:
+                pq.decode_c(codes_of_batch, to, batch)
 
         def with_torch():
-            for first in range(0, count, batch):
-                torch.index_select(plain, 0, tensor[first : first + batch], out=place)
+            for tensor in tensors:
+                torch.index_select(plain, 0, tensor, out=place)
 
-        seconds = in_turn(run.rounds, {
-            "faiss": run.timed(with_faiss),
-            "faiss decode alone": run.timed(decode_alone),
-            "torch uncompressed": run.timed(with_torch),
-            "dpq": lambda: run.seconds(run.bench(
-                "lookup", "--input", path, "--ids", run.path("ids.npy"), "--batch", batch)),
-        })
-        np.save(run.path("few.npy"), ids[:2000])
-        run.bench("lookup", "--input", path, "--ids", run.path("few.npy"), "--rows-out", run.path("rows.npy"), repeat=1)
-        equal = bool((np.load(run.path("rows.npy")) == table[ids[:2000]]).all())
+        def with_dpq():
+            for call in calls:
+                call()
+
+        seconds = in_turn(3 * run.rounds, {
+            "faiss": run.timed(with_faiss), "dpq": run.timed(with_dpq), "torch uncompressed": run.timed(with_torch),
+            "faiss decode alone": run.timed(decode_alone)}, slow=20)
+        with_dpq()
         yield record(
             "lookup", {"table_rows": TABLE_ROWS, "dimension": dimension, "groups": groups, "codes": codes, "batch": batch},
-            run, seconds, count / 1e6, "million rows/s", "dpq", rows_equal=equal,
-            gbytes_per_rate=1e-3 * (4 * dimension + packed.shape[1]))
+            run, seconds, count / 1e6, "million rows/s", "dpq", rows_equal=bool((out == rows[parts[-1]]).all()),
+            gbytes_per_rate=1e-3 * (4 * dimension + table.packed.shape[1]))
+    library.dpq_table_close(table.handle)
 
 
 def run(run):
+    if run.threads > 1:
+        return  # the library starts no threads
+    library = load()
     for shape in SHAPES[:1] if run.quick else SHAPES:
-        yield from measure(run, *shape, BATCHES[:2] if run.quick else BATCHES)
+        yield from measure(run, library, *shape, BATCHES[:2] if run.quick else BATCHES)

@@ -1,6 +1,6 @@
 """The same work done by other libraries and by dpq, in turn in one run, with the results compared.
 
-    peers.py --dpq PATH [--only assign,lookup,kmeans,train,scaling] [--threads 1,2] [--quick] [--out PREFIX]
+    peers.py --dpq PATH [--only assign,lookup,bag,dot,kmeans,train,scaling] [--threads 1,2] [--quick] [--out PREFIX]
 
 `make bench-peers` builds the command, installs the peers and runs this. Each number of threads gets a process of its own,
 because linear algebra libraries read it at start. Writes PREFIX.json, PREFIX.md and PREFIX.svg.
@@ -20,7 +20,7 @@ import tempfile
 import report
 
 HERE = pathlib.Path(__file__).resolve().parent
-WORK = ["assign", "lookup", "kmeans", "train", "scaling"]
+WORK = ["assign", "lookup", "bag", "dot", "kmeans", "train", "scaling"]
 
 
 def worker(arguments):

@@ -5,6 +5,8 @@ from html import escape
 TITLES = {
     "assign": "Nearest codes (assignment)",
     "lookup": "Rows by number (Zipf)",
+    "bag": "Means of 40 rows, int8 table beyond the caches",
+    "dot": "Products of one vector with all rows",
     "kmeans": "k-means over all rows",
     "train": "DPQ layer step, forward and backward",
     "scaling": "Cost of assignment against rows, dimension, codes",
@@ -20,6 +22,8 @@ def shape(result):
         text = f"{s['variant']} {text}"
     if "batch" in s:
         text += f", batch {s['batch']}"
+    elif "ids" in s:
+        text += f", {s['ids']} ids"
     elif result["work"] == "scaling":
         text += f", n {s['rows']}"
     return text
@@ -170,7 +174,7 @@ def bars(document):
     """A bar for each contender, longest of each shape full length: every shape has its own scale."""
     drawing = Drawing(860)
     left, full, height = 230, 440, 13
-    for work in ("assign", "lookup", "kmeans", "train"):
+    for work in ("assign", "lookup", "bag", "dot", "kmeans", "train"):
         results = [r for r in document["results"] if r["work"] == work and r["threads"] == 1]
         if not results:
             continue

@@ -169,6 +169,10 @@ DPQ_API dpq_status dpq_table_describe(const dpq_table *table, dpq_description *o
 /* The same for tier `tier`, 0 <= tier < tiers. Errors: ARGUMENT. */
 DPQ_API dpq_status dpq_table_describe_tier(const dpq_table *table, uint32_t tier, dpq_tier_description *out);
 
+/* The tier of each of the rows `ids`[count], all inside the table, to out_tiers[count]. Errors: RANGE, ARGUMENT. */
+DPQ_API dpq_status dpq_table_tiers(const dpq_table *table, const int64_t *ids, size_t count, uint8_t *out_tiers,
+                                   dpq_error *error);
+
 /* The value of a metadata key ("recipe", "checksum.norm.codes", ...), or NULL where there is none. UTF-8, terminated.
  */
 DPQ_API const char *dpq_table_metadata(const dpq_table *table, const char *key);

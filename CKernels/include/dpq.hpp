@@ -85,6 +85,24 @@ class table {
     bool has_vocabulary() const noexcept { return description_.has_vocabulary != 0; }
     const dpq_description &description() const noexcept { return description_; }
 
+    /* How the rows of each tier are coded: one tier, or several in ascending order of bits a row. */
+    std::vector<dpq_tier_description> tiers() const {
+        std::vector<dpq_tier_description> out(description_.tiers);
+        for (std::uint32_t t = 0; t < description_.tiers; t++) {
+            out[t].struct_size = sizeof out[t];
+            dpq_table_describe_tier(handle_, t, &out[t]);
+        }
+        return out;
+    }
+
+    /* The tier of each row of ids. */
+    std::vector<std::uint8_t> tiers_of(const std::vector<std::int64_t> &ids) const {
+        std::vector<std::uint8_t> out(ids.size());
+        dpq_error failure;
+        if (dpq_table_tiers(handle_, ids.data(), ids.size(), out.data(), &failure) != DPQ_OK) raise(failure);
+        return out;
+    }
+
     /* The table of the C interface, still owned by this object. */
     const dpq_table *get() const noexcept { return handle_; }
 

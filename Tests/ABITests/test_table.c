@@ -175,6 +175,23 @@ static void check_description(const fixture *f, const dpq_table *table) {
     CHECK(dpq_table_section_named(table, "nothing", &s) == DPQ_ERROR_NOT_FOUND, "no such section");
 }
 
+/* The tier of each row, asked for in any order. */
+static void check_tiers(const fixture *f, const dpq_table *table) {
+    enum { IDS = 600 };
+    const layout *l = &f->layout;
+    int64_t ids[IDS];
+    uint8_t tiers[IDS];
+    uint64_t seed = 11;
+    const size_t count = l->rows ? IDS : 0;
+    for (size_t i = 0; i < count; i++) ids[i] = (int64_t)(random_bits(&seed) % l->rows);
+    CHECK(dpq_table_tiers(table, ids, count, tiers, NULL) == DPQ_OK, "tiers");
+    for (size_t i = 0; i < count; i++)
+        CHECK(tiers[i] == f->tier[ids[i]], "row %d is said to be in tier %d", (int)ids[i], tiers[i]);
+    ids[0] = (int64_t)l->rows;
+    CHECK(dpq_table_tiers(table, ids, 1, tiers, NULL) == DPQ_ERROR_RANGE, "a row outside");
+    CHECK(dpq_table_tiers(NULL, ids, 1, tiers, NULL) == DPQ_ERROR_ARGUMENT, "no table");
+}
+
 static void check_words(const fixture *f, const dpq_table *table) {
     const layout *l = &f->layout;
     int64_t id = -1;
@@ -526,6 +543,7 @@ static void check_layout(const layout *l, uint64_t seed) {
         status = dpq_table_verify(table, &error);
         CHECK(status == (l->wild_codes ? DPQ_ERROR_CORRUPT : DPQ_OK), "%s", error.message);
         check_description(&f, table);
+        check_tiers(&f, table);
         check_words(&f, table);
         check_rows(&f, table);
         check_narrow(&f, table);

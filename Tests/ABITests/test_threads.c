@@ -57,9 +57,9 @@ static void *run(void *context) {
     return NULL;
 }
 
-int main(void) {
-    layout l = {.name = "threads", .rows = 200, .dimension = 48, .groups = 12, .codes = 16, .cosine = 1, .words = 1};
+static void check_layout(layout l) {
     fixture f = fixture_make(l, 1);
+    subject = l.name;
     dpq_table *table = NULL;
     dpq_error error;
     CHECK(dpq_table_open_memory(f.file, f.bytes, &table, &error) == DPQ_OK, "%s", error.message);
@@ -80,6 +80,21 @@ int main(void) {
     free(workspace);
     dpq_table_close(table);
     fixture_free(&f);
+}
+
+int main(void) {
+    const layout one = {
+        .name = "one tier", .rows = 200, .dimension = 48, .groups = 12, .codes = 16, .cosine = 1, .words = 1};
+    const layout three = {
+        .name = "three tiers",
+        .rows = 700,
+        .dimension = 48,
+        .cosine = 1,
+        .words = 1,
+        .tier_count = 3,
+        .tiers = {{.groups = 6, .codes = 16}, {.groups = 40, .binary = 1}, {.groups = 16, .codes = 256}}};
+    check_layout(one);
+    check_layout(three);
     printf("%d failures\n", failures);
     return failures != 0;
 }

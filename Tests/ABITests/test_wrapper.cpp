@@ -120,6 +120,11 @@ int main(int count, char **arguments) {
     CHECK(table.rows() == 200 && table.dimension() == 50 && table.has_vocabulary(), "shape");
     CHECK(table.description().metric == DPQ_METRIC_COSINE && table.metadata("format") == "dpq", "description");
     CHECK(!table.metadata("no such key"), "metadata");
+    const std::vector<dpq_tier_description> tiers = table.tiers();
+    CHECK(tiers.size() == 1 && tiers[0].rows == 200 && tiers[0].kind == DPQ_TIER_CONCAT, "tiers");
+    CHECK(tiers[0].groups * tiers[0].bits <= 8 * tiers[0].row_bytes && tiers[0].codes > 1, "tier");
+    CHECK(table.tiers_of({199, 0}) == std::vector<std::uint8_t>(2), "tiers of rows");
+    check_refusal("tiers", DPQ_ERROR_RANGE, [&] { table.tiers_of({200}); });
     table.verify();
     check_words(table);
     check_rows(table);

@@ -1,8 +1,10 @@
 """Reading, against rows decoded by numpy."""
 
 import gc
+import json
 import pickle
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -252,3 +254,30 @@ def test_errors_are_plain():
     error = pickle.loads(pickle.dumps(dpq.RowError("row 9")))
     assert str(error) == "row 9"
     assert dpq.__version__.count(".") == 2
+
+
+def test_tiers(sample, table):
+    (tier,) = table.tiers
+    assert (tier.kind, tier.groups, tier.codes, tier.bits) == ("concat", 17, 32, 5)
+    assert tier.rows == 300 and tier.row_bytes == 11
+    assert np.array_equal(table.tier_of([[0, 299]]), [[0, 0]])
+    with pytest.raises(dpq.RowError):
+        table.tier_of([300])
+
+
+def test_several_tiers():
+    golden = Path(__file__).parents[1] / "DPQTests" / "Fixtures" / "golden_tiers.dpq"
+    with dpq.open(golden) as table:
+        assert len(table.tiers) == int(table.metadata("tiers")) > 1
+        for index, tier in enumerate(table.tiers):
+            for field in ("kind", "groups", "codes", "bits", "rows"):
+                assert str(getattr(tier, field)) == table.metadata(f"tier.{index}.{field}")
+        # The map as docs/format.md has it.
+        data = golden.read_bytes()
+        start = 8 + int.from_bytes(data[:8], "little")
+        begin, end = json.loads(data[8:start])["tier.map"]["data_offsets"]
+        width = (len(table.tiers) - 1).bit_length()
+        bits = np.unpackbits(np.frombuffer(data[start + begin : start + end], np.uint8), bitorder="little")
+        tiers = bits[: len(table) * width].reshape(-1, width) @ (1 << np.arange(width))
+        assert np.array_equal(table.tier_of(np.arange(len(table))), tiers)
+        assert [tier.rows for tier in table.tiers] == np.bincount(tiers, minlength=len(table.tiers)).tolist()

@@ -17,7 +17,7 @@ from ._errors import (
     WordError,
 )
 from ._library import version as _version
-from ._table import Neighbor, Table, Words, from_buffer, open
+from ._table import Neighbor, Table, Tier, Words, from_buffer, open
 
 __version__ = _version()
 
@@ -31,6 +31,7 @@ __all__ = [
     "OutOfMemoryError",
     "RowError",
     "Table",
+    "Tier",
     "WordError",
     "Words",
     "compress",

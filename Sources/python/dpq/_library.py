@@ -15,6 +15,7 @@ OUTSIDE = {"error": 0, "zero": 1, "last": 2}
 BAG = {"sum": 0, "mean": 1}
 SEARCH = {"cosine": 0, "dot": 1, "l2": 2}
 OPEN = {"map": 0, "read": 1, "large_pages": 2}
+KIND = {0: "concat", 1: "binary"}
 METRIC = {0: "l2", 1: "cosine"}
 FLOAT16 = 1
 NOT_FOUND = 3
@@ -42,6 +43,21 @@ class Description(ctypes.Structure):
     ]
 
 
+class TierDescription(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("rows", c_uint64),
+        ("groups", c_uint64),
+        ("codes", c_uint64),
+        ("width", c_uint64),
+        ("row_bytes", c_uint64),
+        ("bits", c_uint32),
+        ("kind", c_int32),
+        ("codebook_type", c_int32),
+        ("shared", c_int32),
+    ]
+
+
 def _load() -> ctypes.CDLL:
     library = ctypes.CDLL(str(Path(__file__).with_name(_NAME)))
     error, table, out_size = POINTER(ErrorRecord), c_void_p, POINTER(c_size_t)
@@ -51,6 +67,8 @@ def _load() -> ctypes.CDLL:
         "table_open_memory": (c_int32, [c_void_p, c_size_t, POINTER(c_void_p), error]),
         "table_close": (None, [table]),
         "table_describe": (c_int32, [table, POINTER(Description)]),
+        "table_describe_tier": (c_int32, [table, c_uint32, POINTER(TierDescription)]),
+        "table_tiers": (c_int32, [table, c_void_p, c_size_t, c_void_p, error]),
         "table_metadata": (c_char_p, [table, c_char_p]),
         "table_verify": (c_int32, [table, error]),
         "table_find": (c_int32, [table, c_char_p, c_size_t, POINTER(c_int64), error]),

@@ -28,6 +28,18 @@ class Neighbor(NamedTuple):
     word: str | None
 
 
+class Tier(NamedTuple):
+    """Rows coded alike: `groups` codes of `bits` bits, each of which picks one of `codes` codewords ("concat"), or
+    `groups` bits, each of which adds a vector or not ("binary")."""
+
+    kind: str
+    groups: int
+    codes: int
+    bits: int
+    rows: int
+    row_bytes: int
+
+
 def _choice(name: str, value: str, choices: Mapping[str, int]) -> int:
     try:
         return choices[value]
@@ -130,6 +142,13 @@ class Table:
         self._metric: str = _library.METRIC[about.metric]
         self._file_bytes = int(about.file_bytes)
         self._has_words = bool(about.has_vocabulary)
+        self._tiers = tuple(self._tier(index) for index in range(about.tiers))
+
+    def _tier(self, index: int) -> Tier:
+        about = _library.TierDescription(struct_size=ctypes.sizeof(_library.TierDescription))
+        library.dpq_table_describe_tier(self._open, index, byref(about))
+        counts = (about.groups, about.codes, about.bits, about.rows, about.row_bytes)
+        return Tier(_library.KIND[about.kind], *map(int, counts))
 
     @property
     def _open(self) -> c_void_p:
@@ -184,6 +203,22 @@ class Table:
     def file_bytes(self) -> int:
         """Bytes of the whole file."""
         return self._file_bytes
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """How rows are coded: one tier, or several in ascending order of bits a row."""
+        return self._tiers
+
+    def tier_of(self, ids: ArrayLike) -> NDArray[np.uint8]:
+        """The tier of each row, an index into `tiers`; RowError for a row outside the table.
+
+        >>> dpq.open("words.dpq").tier_of([0, 4])
+        array([0, 0], dtype=uint8)
+        """
+        array = _ids(ids)
+        out = np.empty(array.shape, np.uint8)
+        _library.call("table_tiers", self._open, array.ctypes.data, array.size, out.ctypes.data)
+        return out
 
     def metadata(self, key: str) -> str | None:
         """The value of a metadata key of the file ("recipe", ...), or None."""
