@@ -104,7 +104,59 @@ import Testing
         #expect(tiers.indices.filter { tiers[$0] == 0 }.allSatisfy { uses[$0] <= longest })
       }
     }
-    #expect(histograms[1] == histograms[0] && histograms[2] == histograms[0])
+    let (learned, frequency, random) = (histograms[0], histograms[2], histograms[3])
+    #expect(frequency == learned && random == learned)
+  }
+
+  @Test(arguments: [AdaptiveEmbedding.Choice.learned, .straightThrough])
+  func rowsThatTheLossIsSensitiveToTakeLongCodes(choice: AdaptiveEmbedding.Choice) throws {
+    // All rows are used alike, but an error in an even one counts 25 times as much.
+    var options = options(target: 18)
+    options.choice = choice
+    options.phases = [1, 0, 0]
+    let target = rows(120, 12)
+    let table = try EmbeddingTable(rows: 120, dimension: 12, values: target.span)
+    let layer = try AdaptiveEmbedding(startingFrom: table, options: options)
+    let optimizer = try Adam(layer.parameters, rate: 0.002, threads: 1)
+    for step in 0..<200 {
+      try layer.advance(to: Double(step) / 200)
+      let ids = (0..<40).map { Int32(($0 * 7 + step) % 120) }
+      var output = [Float](repeating: 0, count: 40 * 12)
+      var span = output.mutableSpan
+      try layer.forward(ids.span, into: &span, training: true)
+      for i in output.indices {
+        output[i] -= target[Int(ids[i / 12]) * 12 + i % 12]
+        output[i] *= ids[i / 12] % 2 == 0 ? 5 : 1
+      }
+      try layer.backward(output.span)
+      try optimizer.step()
+    }
+    let bits = layer.currentTiers.map { Double(layer.options.tiers[$0].bitsPerRow) }
+    let means = (0..<2).map { parity in
+      stride(from: parity, to: 120, by: 2).reduce(0) { $0 + bits[$1] } / 60
+    }
+    #expect(means[0] > (choice == .learned ? 1.5 : 1) * means[1], "\(means)")
+  }
+
+  @Test func aLayerFromATableStartsNearItsRows() throws {
+    let target = rows(150, 12)
+    let table = try EmbeddingTable(rows: 150, dimension: 12, values: target.span)
+    var options = options()
+    options.variant = .vq
+    let ids = (0..<150).map { Int32($0) }
+    var errors: [Float] = []
+    for layer in [
+      try AdaptiveEmbedding(rows: 150, options: options), try AdaptiveEmbedding(startingFrom: table, options: options),
+    ] {
+      var output = [Float](repeating: 0, count: 150 * 12)
+      var span = output.mutableSpan
+      try layer.forward(ids.span, into: &span, training: true)
+      var error: Float = 0
+      for i in output.indices { error += (output[i] - target[i]) * (output[i] - target[i]) }
+      errors.append(error)
+    }
+    let norm = target.reduce(0) { $0 + $1 * $1 }
+    #expect(errors[0] > norm && errors[1] < 0.7 * norm, "\(errors) of \(norm)")
   }
 
   @Test func theSameBytesAtAnyThreadCountAndDifferentOnesForAnotherSeed() throws {

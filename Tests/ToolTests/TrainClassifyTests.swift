@@ -28,7 +28,8 @@ import Testing
     "--dimension", "16", "--hidden", "8", "--batch", "16", "--groups", "4", "--codes", "8", "--learning-rate", "0.01",
   ]
 
-  @Test(arguments: ["learned", "frequency", "random"]) func adaptiveCodesMeetTheirTarget(_ choice: String) throws {
+  @Test(arguments: ["learned", "straight-through", "frequency", "random"])
+  func adaptiveCodesMeetTheirTarget(_ choice: String) throws {
     let outcome = try train(
       "--embedding", "adaptive", "--tiers", "2x4,4x8,40", "--target-bits", "18", "--tier-choice", choice, "--steps",
       "150", "--evaluate-every", "50", "--output", "run", "--json")
@@ -39,6 +40,12 @@ import Testing
     let tiers = try #require(report["tiers"] as? [[String: Any]])
     #expect(tiers.map { $0["kind"] as? String } == ["concat", "concat", "binary"])
     #expect(tiers.reduce(0) { $0 + ($1["rows"] as? Int ?? 0) } == report["vocabulary"] as? Int)
+    for name in ["bits_by_uses", "bits_by_association", "bits_by_label"] {
+      let bands = try #require(report[name] as? [[String: Any]])
+      #expect(!bands.isEmpty && bands.allSatisfy { (4...40).contains($0["bits"] as? Double ?? 0) })
+    }
+    let picture = try String(decoding: folder.read("run/tiers.svg"), as: UTF8.self)
+    #expect(picture.hasPrefix("<svg") && picture.contains("mean bits by most frequent label"))
     let inspected = try Tool.start(["verify", "run/embedding.dpq"], in: folder).finish()
     #expect(inspected.status == 0)
   }

@@ -11,8 +11,10 @@ extension AdaptiveEmbedding {
 
   /// How the tier of a row is decided; all but `learned` are there to compare with.
   public enum Choice: String, Sendable, CaseIterable {
-    /// By the task.
+    /// By the task: by what shorter codes would cost it, to second order in what they change of a row.
     case learned
+    /// By the task: by the gradient that goes straight through the choice, which is the first order of the same.
+    case straightThrough = "straight-through"
     /// The more often a row was used while selecting, the longer its code.
     case frequency
     /// At random, with as many rows a tier as `learned` would give.
@@ -31,7 +33,7 @@ extension AdaptiveEmbedding {
     public var choice = Choice.learned
     /// Shares of the training spent in each phase; their sum is the whole.
     public var phases: [Double] = [0.4, 0.4, 0.2]
-    /// How far a use of a row of usual importance moves its logits.
+    /// How far a use of a row at the usual cost moves its logits.
     public var selectionRate: Float = 0.05
     /// Temperature of the choice at the start and at the end of the selection.
     public var temperatures: (start: Float, end: Float) = (1, 0.5)

@@ -37,10 +37,18 @@ public final class AdaptiveEmbedding: EmbeddingLayer {
     try self.init(query: query, options: options, name: name)
   }
 
-  /// Makes a layer that starts from the rows of `query`.
+  /// Makes a layer whose queries are the rows of `table` and whose tiers start from codewords trained on all of them.
   ///
-  /// - Throws: `invalidArgument` for options out of range or a table of another dimension; `outOfMemory`.
-  public init(query: Matrix, options: Options, name: String = "embedding") throws(DPQError) {
+  /// - Throws: As without a table; `nonFiniteValue` for a table that holds a value that is not finite.
+  public convenience init(
+    startingFrom table: EmbeddingTable, options: Options, name: String = "embedding"
+  ) throws(DPQError) {
+    try self.init(query: Matrix(table, threads: options.threads), options: options, name: name)
+    for tier in tiers { try tier.start(from: table, seed: options.seed, threads: options.threads) }
+  }
+
+  /// Makes a layer that starts from the rows of `query`.
+  private init(query: Matrix, options: Options, name: String) throws(DPQError) {
     try options.check()
     try EmbeddingStream.checkShape(rows: query.rows, dimension: query.columns)
     var options = options
@@ -166,7 +174,7 @@ public final class AdaptiveEmbedding: EmbeddingLayer {
 
   private func settledTiers() -> [Int] {
     let learned = selection.settle()
-    if options.choice == .learned { return learned }
+    if options.choice == .learned || options.choice == .straightThrough { return learned }
     // The same number of rows a tier, given out in another order.
     let counts = learned.reduce(into: [Int](repeating: 0, count: tiers.count)) { $0[$1] += 1 }
     var order = Array(0..<rows)
@@ -245,17 +253,25 @@ public final class AdaptiveEmbedding: EmbeddingLayer {
     try query.gatherGradients(of: tiers.map(\.query))
   }
 
-  /// The gradient by a tier's share in a place is the product of the gradient from above with that tier's output.
+  /// What each tier would cost in each place, had the row its output there.
+  ///
+  /// By δ, what the output would differ from that of the longest tier, the loss changes by g·δ + ½ δᵀHδ. The first term is
+  /// the gradient that goes straight through the choice. Rows move until its mean over their uses is about 0; what is left
+  /// of it is noise, and it tells little of rows that are used a few times. The second one, with H the mean of g gᵀ (Gauss
+  /// and Newton), is never below 0 and is what a code that is too short costs where all has settled.
   private func learnSelection(_ upstream: Span<Float>) {
-    var products = [Float](repeating: 0, count: ids.count * tiers.count)
+    var costs = [Float](repeating: 0, count: ids.count * tiers.count)
+    let isFirstOrder = options.choice == .straightThrough
+    let longest = outputs[tiers.count - 1]
     for t in tiers.indices {
+      let output = outputs[t]
       for i in ids.indices {
-        var sum: Float = 0
-        for c in (i * dimension)..<((i + 1) * dimension) { sum += upstream[c] * outputs[t][c] }
-        products[i * tiers.count + t] = sum
+        var product: Float = 0
+        for c in (i * dimension)..<((i + 1) * dimension) { product += upstream[c] * (output[c] - longest[c]) }
+        costs[i * tiers.count + t] = isFirstOrder ? product : product * product
       }
     }
-    selection.learn(products)
+    if isFirstOrder { selection.learnStraightThrough(costs) } else { selection.learn(costs) }
   }
 
   /// The compressed table in tiers.

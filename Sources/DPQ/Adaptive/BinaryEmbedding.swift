@@ -192,6 +192,22 @@ public final class BinaryEmbedding: EmbeddingLayer {
 extension BinaryEmbedding: TierLayer {
   var tierLayout: TierLayout { .binary(layout) }
 
+  func start(from table: EmbeddingTable, seed: UInt64, threads: Int) throws(DPQError) {
+    // Codes are the signs of products with queries: the basis must be one that its own signs decode by.
+    var compression = CompressionOptions()
+    compression.method = .binary
+    compression.bits = layout.bits
+    compression.seed = seed
+    compression.threads = threads
+    guard case .binary(let trained) = try Compressor(compression).compress(table).model.tiers[0].codewords else {
+      throw DPQError(.invalidArgument, "training made no basis")
+    }
+    for j in 0..<layout.bits {
+      for c in 0..<dimension { basis.value[j, c] = trained.values[j * dimension + c] }
+    }
+    for c in 0..<dimension { bias.value[0, c] = trained.bias[c] }
+  }
+
   func tier(of ids: [Int32]) throws(DPQError) -> Tier {
     let codewords = Tier.Codewords.binary(
       try BinaryBasis(layout: layout, values: basis.value.array, bias: bias.value.array))

@@ -9,4 +9,9 @@ protocol TierLayer: EmbeddingLayer {
   ///
   /// - Throws: `invalidArgument` where a value is not finite; `outOfMemory`.
   func tier(of ids: [Int32]) throws(DPQError) -> Tier
+
+  /// Takes codewords trained on the rows of `table`.
+  ///
+  /// - Throws: `nonFiniteValue` for a table that holds a value that is not finite; `outOfMemory`.
+  func start(from table: EmbeddingTable, seed: UInt64, threads: Int) throws(DPQError)
 }

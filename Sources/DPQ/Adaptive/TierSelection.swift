@@ -6,8 +6,8 @@
 
 /// Which tier each row takes, learned with the task (after AdaComp: Kim, Kim, Lee 2020).
 ///
-/// A row has a logit a tier: what the task has gained by that tier so far. A batch chooses by Gumbel-softmax (Jang, Gu,
-/// Poole 2017), hard forward and straight through backward. Bits have a price λ that is taken off the logits before the
+/// A row has a logit a tier: what that tier would have cost the task so far, negated. A batch chooses by Gumbel-softmax
+/// (Jang, Gu, Poole 2017), hard forward; rows learn straight through the tier chosen. Bits have a price λ that is taken off the logits before the
 /// choice; it is found anew each batch so that the expected bits of a row are the target. So the target holds all the
 /// time, and what is learned is who gets the bits.
 struct TierSelection {
@@ -15,15 +15,15 @@ struct TierSelection {
   let bits: [Int]
   /// Mean bits of a row to hold to.
   let targetBits: Double
-  /// What each row gained by each tier, `[rows × tiers]`.
+  /// What each tier would have cost each row so far, negated, in usual costs: `[rows × tiers]`.
   let logits: Matrix
   /// Batches that used each row, `[rows × 1]`.
   let uses: Matrix
-  /// Running mean square of the gradients by the choice, batches seen, and the price of a bit: `[1 × 3]`.
+  /// The usual cost (straight through: mean square of the moves), batches seen, and the price of a bit: `[1 × 3]`.
   let progress: Matrix
   /// Divides logits and noise before the softmax.
   var temperature: Float = 1
-  /// How far one use of a row moves its logits when its gradient is of the usual size.
+  /// How far one use of a row moves its logits at the usual cost.
   private let rate: Float
   private let seed: UInt64
   /// Tier chosen for each id of the batch, and the probabilities it was chosen by, `[batch × tiers]`.
@@ -77,11 +77,24 @@ struct TierSelection {
     }
   }
 
-  /// Moves the logits by the gradients of the loss by each tier's share in each place, `[batch × tiers]`.
+  /// Moves the logits by what each tier would cost in each place, `[batch × tiers]`.
   ///
-  /// Steps are in units of the usual gradient, one for all rows: rows that are used more, or to which the tier matters
-  /// more, move farther, which is what tells them apart.
-  mutating func learn(_ gradients: [Float]) {
+  /// Costs add up, in units of the usual one: rows that are used more, or to which the tier matters more, move farther,
+  /// which is what tells them apart. All tiers are learned of in every use, whichever was chosen.
+  mutating func learn(_ costs: [Float]) {
+    precondition(costs.count == choices.count * tiers)
+    let total = costs.reduce(0) { $0 + Double($1) }
+    guard total > 0, total.isFinite else { return count() }
+    let scale = rate / smoothed(Float(total / Double(costs.count)))
+    for (i, id) in ids.enumerated() {
+      for t in 0..<tiers { logits[Int(id), t] -= scale * costs[i * tiers + t] }
+    }
+    count()
+  }
+
+  /// Moves the logits by the gradients of the loss by each tier's share in each place, `[batch × tiers]`, as they come
+  /// through the softmax: the estimator that ``learn(_:)`` is to be compared with.
+  mutating func learnStraightThrough(_ gradients: [Float]) {
     precondition(gradients.count == choices.count * tiers)
     var square = 0.0
     var moves = gradients
@@ -93,14 +106,24 @@ struct TierSelection {
         square += Double(moves[p] * moves[p])
       }
     }
-    guard !choices.isEmpty, square > 0 else { return }
+    guard square > 0 else { return count() }
     let usual = Float(square / Double(moves.count))
-    progress[0, 0] = progress[0, 0] == 0 ? usual : progress[0, 0] + 0.01 * (usual - progress[0, 0])
-    let scale = rate / progress[0, 0].squareRoot()
+    let scale = rate / smoothed(usual).squareRoot()
     for (i, id) in ids.enumerated() {
-      uses[Int(id), 0] += 1
       for t in 0..<tiers { logits[Int(id), t] -= scale * moves[i * tiers + t] }
     }
+    count()
+  }
+
+  /// A running mean of what ``progress`` begins with.
+  private func smoothed(_ usual: Float) -> Float {
+    progress[0, 0] = progress[0, 0] == 0 ? usual : progress[0, 0] + 0.01 * (usual - progress[0, 0])
+    return progress[0, 0]
+  }
+
+  /// Counts the uses of the batch.
+  private func count() {
+    for id in ids { uses[Int(id), 0] += 1 }
   }
 
   /// The tier of each row when the choice is over, without noise: the logits less the price at which the mean bits are

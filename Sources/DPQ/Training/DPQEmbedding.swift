@@ -68,21 +68,8 @@ public final class DPQEmbedding: EmbeddingLayer {
         .invalidArgument,
         "a layout for rows of \(options.layout.dimension) values does not fit rows of \(table.dimension)")
     }
-    var compression = CompressionOptions()
-    compression.groups = options.layout.groups
-    compression.codes = options.layout.codes
-    compression.isShared = options.layout.isShared
-    compression.seed = options.seed
-    compression.threads = options.threads
-    guard case .concat(let codebook) = try Compressor(compression).compress(table).model.tiers[0].codewords else {
-      throw DPQError(.invalidArgument, "k-means made no codewords")
-    }
     try self.init(query: Matrix(table, threads: options.threads), options: options, name: name)
-    for k in 0..<keys.value.rows {
-      for c in 0..<keys.value.columns { keys.value[k, c] = codebook.values[k * keys.value.columns + c] }
-    }
-    values.value.copy(from: keys.value)
-    keyAverages?.restart(from: keys.value)
+    try start(from: table, seed: options.seed, threads: options.threads)
   }
 
   /// A layer with these queries and codebooks of zeros.
@@ -250,6 +237,23 @@ extension DPQEmbedding: TierLayer {
     try ResponseEncoder(
       layout: options.layout, response: options.variant == .sx ? .product : .distance, keys: keys.value.array,
       statistics: options.normalizesResponse ? running.array : [])
+  }
+
+  func start(from table: EmbeddingTable, seed: UInt64, threads: Int) throws(DPQError) {
+    var compression = CompressionOptions()
+    compression.groups = options.layout.groups
+    compression.codes = options.layout.codes
+    compression.isShared = options.layout.isShared
+    compression.seed = seed
+    compression.threads = threads
+    guard case .concat(let codebook) = try Compressor(compression).compress(table).model.tiers[0].codewords else {
+      throw DPQError(.invalidArgument, "k-means made no codewords")
+    }
+    for k in 0..<keys.value.rows {
+      for c in 0..<keys.value.columns { keys.value[k, c] = codebook.values[k * keys.value.columns + c] }
+    }
+    values.value.copy(from: keys.value)
+    keyAverages?.restart(from: keys.value)
   }
 
   func tier(of ids: [Int32]) throws(DPQError) -> Tier {

@@ -32,6 +32,7 @@ package struct ClassificationTask {
     case accuracy = "accuracy.svg"
     case codeUse = "code-use.svg"
     case codeChanges = "code-changes.svg"
+    case tiers = "tiers.svg"
   }
 
   /// Path of a file in the folder.
@@ -95,8 +96,10 @@ package struct ClassificationTask {
       report.codes = layout.codes
       report.isShared = layout.isShared
     }
-    report.details =
-      details(data, trainer, testLoss: test.loss, exported: exported) + layer.reportMembers(data.vocabulary)
+    report.details = details(data, trainer, testLoss: test.loss, exported: exported)
+    report.look = (layer as? AdaptiveEmbedding).map {
+      AdaptiveLook($0, vocabulary: data.vocabulary, labels: data.wordLabels)
+    }
     if let folder {
       let table = compressed == nil ? layer.parameters.map { ($0.name, $0.value) } + layer.buffers : []
       try Checkpoint(
@@ -104,6 +107,7 @@ package struct ClassificationTask {
       ).write(to: Self.path(.model, in: folder))
       try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
       try draw(trainer.history, codes: use, to: folder)
+      if let look = report.look { try TextFile.write(look.svg, to: Self.path(.tiers, in: folder), replacing: true) }
     }
     return report
   }

@@ -41,6 +41,8 @@ public struct EmbeddingOptions: Sendable {
   public var phases = [0.4, 0.4, 0.2]
   /// Adaptive: how the tier of a row is decided.
   public var choice = AdaptiveEmbedding.Choice.learned
+  /// Adaptive: how tiers of groups and codes choose codes; VQ from a pre-trained table, else SX, where `nil`.
+  public var tierVariant: DPQEmbedding.Variant?
   /// Adaptive: how far a use of a row moves its choice.
   public var selectionRate: Float = 0.05
   /// What tables, and the queries of DPQ, start from in place of random values; DPQ takes keys and values from its
@@ -87,7 +89,8 @@ public struct EmbeddingOptions: Sendable {
       // Even numbers in [−s, s) have a mean square of s² / 3.
       let spread = Float((3 * square / Double(max(1, values.count))).squareRoot())
       return try AdaptiveEmbedding(
-        query: values, options: adaptiveOptions(dimension: dimension, scale: spread, seed: seed, threads: threads))
+        startingFrom: table, options: adaptiveOptions(dimension: dimension, scale: spread, seed: seed, threads: threads)
+      )
     case .scalar8, .scalar6, .scalar4:
       return try ScalarEmbedding(table: Matrix(table, threads: threads), bits: kind.scalarBits!, threads: threads)
     case .lowRank:
@@ -160,6 +163,7 @@ public struct EmbeddingOptions: Sendable {
     var options = AdaptiveEmbedding.Options(
       try TierLayout.list(tiers, dimension: dimension), targetBits: targetBits)
     options.choice = choice
+    options.variant = tierVariant ?? (pretrained == nil ? .sx : .vq)
     options.phases = phases
     options.selectionRate = selectionRate
     options.initialScale = scale
@@ -192,6 +196,7 @@ public struct EmbeddingOptions: Sendable {
     }
     if kind == .adaptive {
       parts.append("tiers \(tiers) of \(targetBits ?? 0) bits, \(choice.rawValue), phases \(phases)")
+      if let tierVariant { parts.append("codes by \(tierVariant.rawValue)") }
       if selectionRate != 0.05 { parts.append("selection rate \(selectionRate)") }
     }
     if kind == .lowRank { parts.append(rank.map { "rank \($0)" } ?? "as \(groups) x \(codes)") }

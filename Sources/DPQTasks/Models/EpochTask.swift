@@ -26,6 +26,7 @@ package struct EpochTask {
     case loss = "loss.svg"
     case score = "score.svg"
     case codeUse = "code-use.svg"
+    case tiers = "tiers.svg"
   }
 
   /// Path of a file in the folder.
@@ -98,8 +99,10 @@ package struct EpochTask {
       report.codes = layout.codes
       report.isShared = layout.isShared
     }
-    report.details =
-      details(problem, trainer, test.details, exported: exported) + layer.reportMembers(problem.vocabulary)
+    report.details = details(problem, trainer, test.details, exported: exported)
+    report.look = (layer as? AdaptiveEmbedding).map {
+      AdaptiveLook($0, vocabulary: problem.vocabulary, labels: problem.wordLabels)
+    }
     if let folder {
       let isKept = compressed != nil
       let own = Set((layer.parameters.map(\.name) + layer.buffers.map(\.name)))
@@ -109,6 +112,7 @@ package struct EpochTask {
       ).write(to: Self.path(.model, in: folder))
       try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
       try draw(problem, trainer, codeUse, to: folder)
+      if let look = report.look { try TextFile.write(look.svg, to: Self.path(.tiers, in: folder), replacing: true) }
     }
     return report
   }

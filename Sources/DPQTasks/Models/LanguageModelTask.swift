@@ -26,6 +26,7 @@ package struct LanguageModelTask {
     case curve = "loss.svg"
     case codeUse = "code-use.svg"
     case codeChanges = "code-changes.svg"
+    case tiers = "tiers.svg"
   }
 
   /// Path of a file in the folder.
@@ -99,10 +100,12 @@ package struct LanguageModelTask {
       report.codes = layout.codes
       report.isShared = layout.isShared
     }
-    report.details = details(data, trainer, exported: exported) + layer.reportMembers(data.vocabulary)
+    report.details = details(data, trainer, exported: exported)
+    report.look = (layer as? AdaptiveEmbedding).map { AdaptiveLook($0, vocabulary: data.vocabulary) }
     if let folder {
       try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
       try draw(trainer.history, codeUse, to: folder)
+      if let look = report.look { try TextFile.write(look.svg, to: Self.path(.tiers, in: folder), replacing: true) }
     }
     return report
   }

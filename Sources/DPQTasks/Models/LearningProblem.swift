@@ -27,6 +27,8 @@ package protocol LearningProblem: AnyObject {
   func train(_ examples: [Int]) throws(DPQError) -> (loss: Double, count: Int)
   /// The metric of the model as it stands, and what else the report tells of it.
   func score(_ part: DataPart) throws(DPQError) -> (value: Double, details: [(String, JSON)])
+  /// The labels that words have in training; `nil` where words or their sentences have none.
+  var wordLabels: WordLabels? { get }
   /// What the report tells of data and model.
   var details: [(String, JSON)] { get }
 }

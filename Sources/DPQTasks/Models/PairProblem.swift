@@ -43,6 +43,8 @@ package final class PairProblem: LearningProblem {
     data.train.range(sentence: 2 * example + 1).upperBound - data.train.range(sentence: 2 * example).lowerBound
   }
 
+  package var wordLabels: WordLabels? { data.wordLabels }
+
   package func train(_ examples: [Int]) throws(DPQError) -> (loss: Double, count: Int) {
     (try model.train(data.train, examples), examples.count)
   }

@@ -42,6 +42,8 @@ package final class TaggingProblem: LearningProblem {
   }
   package func words(of example: Int) -> Int { lengths[example] }
 
+  package var wordLabels: WordLabels? { data.wordLabels }
+
   package func train(_ examples: [Int]) throws(DPQError) -> (loss: Double, count: Int) {
     (try model.train(data.train, examples), examples.reduce(0) { $0 + lengths[$1] })
   }

@@ -34,6 +34,8 @@ package struct TaskReport {
   package var seed: UInt64
   /// What the task has to say beyond that, behind the other members.
   package var details: [(String, JSON)] = []
+  /// A look inside adaptive code lengths; `nil` for other embeddings.
+  package var look: AdaptiveLook?
 
   /// Makes a report.
   package init(
@@ -65,6 +67,6 @@ package struct TaskReport {
         ("test", test.map { .double($0) } ?? .null), ("ratio", .double(ratio)), ("ratio_paper", .double(paperRatio)),
         ("embedding_bytes", .integer(embeddingBytes)), ("table_bytes", .integer(tableBytes)),
         ("seconds", .double(seconds)), ("tokens_per_second", .double(tokensPerSecond)), ("seed", .unsigned(seed)),
-      ] + details)
+      ] + details + (look?.members ?? []))
   }
 }

@@ -4,6 +4,7 @@ import DPQTasks
 
 extension EmbeddingKind: ExpressibleByArgument {}
 extension AdaptiveEmbedding.Choice: ExpressibleByArgument {}
+extension DPQEmbedding.Variant: ExpressibleByArgument {}
 
 /// Shares of a training run, as in `select:4,codes:4,tune:2`; a phase that is left out has none.
 struct TrainingPhases: ExpressibleByArgument {
@@ -86,6 +87,9 @@ struct EmbeddingArguments: ParsableArguments {
       "adaptive: shares of the training that select tiers, learn codes and tune codewords (default: select:4,codes:4,tune:2).",
       valueName: "list"))
   var phases: TrainingPhases?
+  @Option(
+    help: "adaptive: how tiers of groups x codes choose codes (default: vq with --pretrained, else sx).")
+  var tierVariant: DPQEmbedding.Variant?
   @Option(help: "adaptive: how the tier of a row is decided; all but learned are there to compare with.")
   var tierChoice: AdaptiveEmbedding.Choice = .learned
   @Option(
@@ -100,8 +104,11 @@ struct EmbeddingArguments: ParsableArguments {
     if keepEncoder, embedding != .sx, embedding != .vq {
       throw ValidationError("--keep-encoder is for --embedding sx and vq")
     }
-    if embedding != .adaptive, tiers != nil || phases != nil || selectionRate != nil || tierChoice != .learned {
-      throw ValidationError("--tiers, --phases, --tier-choice and --selection-rate are for --embedding adaptive")
+    if embedding != .adaptive,
+      tiers != nil || phases != nil || selectionRate != nil || tierVariant != nil || tierChoice != .learned
+    {
+      throw ValidationError(
+        "--tiers, --phases, --tier-choice, --tier-variant and --selection-rate are for --embedding adaptive")
     }
     if let targetBits, !(targetBits.isFinite && targetBits > 0) {
       throw ValidationError("--target-bits takes a number above 0")
@@ -147,6 +154,7 @@ struct EmbeddingArguments: ParsableArguments {
     options.targetBits = targetBits
     if let phases { options.phases = phases.shares }
     options.choice = tierChoice
+    options.tierVariant = tierVariant
     if let selectionRate { options.selectionRate = selectionRate }
     return options
   }

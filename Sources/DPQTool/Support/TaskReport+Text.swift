@@ -24,6 +24,6 @@ extension TaskReport {
       ),
     ]
     if let output { pairs.append(("written", output)) }
-    return Format.pairs(pairs)
+    return Format.pairs(pairs) + (look.map { "\n" + $0.text } ?? "")
   }
 }
