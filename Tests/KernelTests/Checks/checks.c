@@ -21,6 +21,7 @@ const kernel_check *kernel_checks(size_t *out_count) {
 #endif
         {"codes", check_codes},
         {"reconstruction", check_reconstruction},
+        {"bits", check_binary},
         {"arguments", check_arguments},
     };
     *out_count = sizeof checks / sizeof *checks;

@@ -52,6 +52,7 @@ int check_cross_entropy(char *message, size_t message_bytes);
 int check_dropout(char *message, size_t message_bytes);
 int check_products(char *message, size_t message_bytes);
 int check_codes(char *message, size_t message_bytes);
+int check_binary(char *message, size_t message_bytes);
 int check_reconstruction(char *message, size_t message_bytes);
 int check_arguments(char *message, size_t message_bytes);
 
