@@ -23,7 +23,7 @@ static uint64_t random_bits(uint64_t *state) {
     return z ^ z >> 31;
 }
 
-/* Codewords of `width` values, `pitch` apart. Where `reads` or `writes` is 0 all rows are read or written as the first. */
+/* Codewords of `width` values, `pitch` apart. Where `reads` or `writes` is 0 every row is the first. */
 static inline __attribute__((always_inline)) void copy(const uint8_t *codes, const int64_t *ids, const float *codebook,
                                                        size_t groups, size_t width, size_t pitch, int reads, int writes,
                                                        float *out) {
