@@ -13,8 +13,13 @@ import numpy as np
 class Run:
     """Settings of one worker process: it measures at one number of threads."""
 
-    def __init__(self, dpq, threads, rounds, quick, folder):
+    def __init__(self, dpq, threads, rounds, quick, folder, shapes=None):
         self.dpq, self.threads, self.rounds, self.quick, self.folder = dpq, threads, rounds, quick, folder
+        self.shapes = shapes
+
+    def wants(self, dimension, groups, codes):
+        """Whether a shape is among those asked for."""
+        return not self.shapes or f"{dimension},{groups}x{codes}" in self.shapes
 
     def path(self, name):
         return os.path.join(self.folder, name)

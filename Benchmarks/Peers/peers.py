@@ -1,9 +1,11 @@
 """The same work done by other libraries and by dpq, in turn in one run, with the results compared.
 
-    peers.py --dpq PATH [--only assign,lookup,bag,dot,kmeans,train,scaling] [--threads 1,2] [--quick] [--out PREFIX]
+    peers.py --dpq PATH [--only assign,lookup,bag,dot,kmeans,train,scaling] [--shapes 300,50x256 512,128x16]
+             [--threads 1,2] [--quick] [--out PREFIX] [--add]
 
 `make bench-peers` builds the command, installs the peers and runs this. Each number of threads gets a process of its own,
-because linear algebra libraries read it at start. Writes PREFIX.json, PREFIX.md and PREFIX.svg.
+because linear algebra libraries read it at start. Writes PREFIX.json, PREFIX.md and PREFIX.svg. A run can be cut into
+parts: with --add results go beside those that PREFIX.json holds, in place of those of the same work.
 """
 
 import argparse
@@ -34,7 +36,7 @@ def worker(arguments):
     faiss.omp_set_num_threads(threads)
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(arguments.dpq, threads, arguments.rounds, arguments.quick, folder)
+        run = Run(arguments.dpq, threads, arguments.rounds, arguments.quick, folder, arguments.shapes)
         for result in importlib.import_module(work).run(run):
             print(json.dumps(result), flush=True)
 
@@ -58,6 +60,7 @@ def start_worker(arguments, core, work, threads):
         environment[name] = str(threads)
     command = [sys.executable, __file__, "--worker", "--dpq", arguments.dpq, "--only", work, "--threads", str(threads)]
     command += ["--rounds", str(arguments.rounds)] + ["--quick"] * arguments.quick
+    command += ["--shapes", *arguments.shapes] if arguments.shapes else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         for line in process.stdout:
             yield json.loads(line)
@@ -73,6 +76,15 @@ def limits(threads):
         if subprocess.run(build).returncode:
             return {}
         return {str(n): json.loads(subprocess.check_output([program, str(n)])) for n in threads}
+
+
+def higher(one, other):
+    """The higher of each limit: a limit is what was reached when nothing else ran."""
+    return {name: max(value, one.get(name, 0)) for name, value in other.items()}
+
+
+def identity(result):
+    return result["work"], result.get("against"), result["threads"], sorted(result["shape"].items())
 
 
 def machine():
@@ -100,6 +112,8 @@ def versions():
 
 def save(document, out):
     document["machine"]["load_after"] = os.getloadavg()
+    order = {work: place for place, work in enumerate(WORK)}
+    document["results"].sort(key=lambda result: (result["threads"], order[result["work"]]))
     os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
     files = {".json": json.dumps(document, indent=1) + "\n", ".md": report.markdown(document, os.path.basename(out)),
              ".svg": report.bars(document)}
@@ -116,6 +130,8 @@ def main():
     parser.add_argument("--only", type=lambda text: text.split(","), default=WORK, help=",".join(WORK))
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5, help="times each contender's turn comes")
+    parser.add_argument("--shapes", nargs="+", help="dimension,GROUPSxCODES: only these of assign, lookup and train")
+    parser.add_argument("--add", action="store_true", help="keep what PREFIX.json holds of other work")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller shapes")
     parser.add_argument("--out", help="where results go, without the ending; default results/DATE-CPU")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
@@ -126,17 +142,23 @@ def main():
         return worker(arguments)
 
     about = machine()
-    about["limits"] = limits(arguments.threads)
     about["openblas_coretype"] = core = core_type()
     now = datetime.date.today().isoformat()
     name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.*?\)|processor|cpu", "", about["cpu"].lower())).strip("-")
     out = arguments.out or str(HERE / "results" / f"{now}-{name}")
-    results = []
+    results, kept = [], {}
+    if arguments.add and os.path.exists(out + ".json"):
+        kept = json.loads(pathlib.Path(out + ".json").read_text())
+        results = kept["results"]
+        about["load_before"] = kept["machine"]["load_before"]
+    measured = limits(arguments.threads)
+    before = kept["machine"]["limits"] if kept else {}
+    about["limits"] = {**before, **{n: higher(before.get(n, {}), limit) for n, limit in measured.items()}}
     document = {"date": now, "machine": about, "versions": versions(), "quick": arguments.quick, "results": results}
     for threads in arguments.threads:
         for work in arguments.only:
             for result in start_worker(arguments, core, work, threads):
-                results.append(result)
+                results[:] = [other for other in results if identity(other) != identity(result)] + [result]
                 print(report.line(result), file=sys.stderr, flush=True)
             # After each kind of work, so that a run that is interrupted leaves what it measured.
             save(document, out)

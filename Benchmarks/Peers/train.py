@@ -1,8 +1,11 @@
-"""A DPQ layer's step, forward and backward with all gradients: torch in its best form, dpq.
+"""A DPQ layer's step, forward and backward with all gradients: torch in its best form, eager and compiled, dpq.
 
 torch's form here is written by hand without autograd: codes as indices, never one-hot; groups taken a few at a time so
-that responses stay in the cache; products as batched matrix products.
+that responses stay in the cache; products as batched matrix products. The eager form writes into memory taken before; the
+compiled one is the same without, which torch.compile fuses best.
 """
+
+import sys
 
 import numpy as np
 import torch
@@ -61,6 +64,50 @@ class TorchStep:
             torch.add(query, difference, alpha=-0.25 * scale, out=self.query_gradient[part])
 
 
+def sx_part(query, keys):
+    responses = torch.bmm(query, keys.transpose(1, 2))
+    codes = torch.argmax(responses, dim=2)
+    index = codes[:, :, None].expand(-1, -1, keys.shape[2])
+    output = torch.gather(keys, 1, index)
+    values = torch.zeros_like(keys).scatter_add_(1, index, query)
+    shares = torch.softmax(responses, dim=2)
+    gradient = torch.bmm(query, keys.transpose(1, 2))
+    gradient = (gradient - (gradient * shares).sum(dim=2, keepdim=True)) * shares
+    return codes, output, torch.bmm(gradient, keys), torch.bmm(gradient.transpose(1, 2), query), values
+
+
+def vq_part(query, keys, norms, scale: float):
+    responses = torch.baddbmm(norms, query, keys.transpose(1, 2), beta=-1, alpha=2)
+    codes = torch.argmax(responses, dim=2)
+    index = codes[:, :, None].expand(-1, -1, keys.shape[2])
+    output = torch.gather(keys, 1, index)
+    difference = output - query
+    return (codes, output, torch.add(query, difference, alpha=-0.25 * scale),
+            torch.zeros_like(keys).scatter_add_(1, index, difference) * scale)
+
+
+def compiled(step, variant):
+    """The step by torch.compile, once it has agreed with the eager one; nothing where this torch cannot compile."""
+    function = torch.compile(sx_part if variant == "sx" else vq_part, dynamic=False)
+    scale = 2 / step.query.numel()
+
+    def run():
+        for part in step.parts():
+            more = () if variant == "sx" else (step.norms[part], scale)
+            step.compiled = function(step.query[part], step.keys[part], *more)
+
+    try:
+        run()
+    except Exception as error:  # no compiler, or a torch without one
+        print(f"torch.compile: {str(error).splitlines()[0]}", file=sys.stderr)
+        return None
+    getattr(step, variant)()
+    *_, last = step.parts()
+    if not torch.allclose(step.compiled[2], step.query_gradient[last], rtol=1e-3, atol=1e-4):
+        sys.exit("torch.compile does not compute the same step")
+    return run
+
+
 def measure(run, variant, batch, dimension, groups, codes):
     generator = np.random.default_rng(dimension + groups)
     width = dimension // groups
@@ -77,7 +124,10 @@ def measure(run, variant, batch, dimension, groups, codes):
             run.path("codebook.npy"), "--codes-out", run.path("codes.npy")))
 
     with torch.no_grad():
-        seconds = in_turn(run.rounds, {"torch": run.timed(getattr(step, variant)), "dpq": with_dpq})
+        ways = {"torch": run.timed(getattr(step, variant))}
+        if with_compiled := compiled(step, variant):
+            ways["torch compiled"] = run.timed(with_compiled)
+        seconds = in_turn(run.rounds, {**ways, "dpq": with_dpq})
     ours, theirs = np.load(run.path("codes.npy")), step.codes.t().numpy().astype(np.uint8)
     if variant == "vq":
         gap = compare_codes(rows, keys, ours, theirs)
@@ -97,5 +147,5 @@ def measure(run, variant, batch, dimension, groups, codes):
 
 def run(run):
     for variant in ("sx", "vq"):
-        for shape in SHAPES[1:2] if run.quick else SHAPES:
+        for shape in filter(lambda shape: run.wants(*shape), SHAPES[1:2] if run.quick else SHAPES):
             yield measure(run, variant, 2048 if run.quick else 8192, *shape)

@@ -202,8 +202,13 @@ static inline __attribute__((always_inline)) void assign_row(const float *tile, 
     }
 }
 
-/* Below this many rows a vector of rows would be mostly empty. */
-#define FEW_ROWS (LANES / 4)
+/* Whether rows are better taken one at a time: a vector of rows would be mostly empty, and finding the best of the lanes
+ * at the end costs about what this many multiply-adds do. */
+#define LANES_SEARCH 128
+static inline int has_few_rows(size_t rows, size_t codes, size_t width) {
+    const size_t step = width + 3, vectors = (codes + LANES - 1) / LANES;
+    return rows <= LANES / 4 && rows * (vectors * step + LANES_SEARCH) <= 2 * codes * step;
+}
 
 /* From here on the comparisons that blocks save are more than what scoring one of them again costs. */
 static inline int has_many_codes(size_t codes, size_t width, int checked) {
@@ -225,7 +230,7 @@ static inline __attribute__((always_inline)) void assign_rows(const float *tile,
                                                               const float *codewords, const float *bias, size_t codes,
                                                               int32_t *out_code, float *out_score,
                                                               struct DPQI_NAME(doubt) * doubt) {
-    if (rows <= FEW_ROWS) {
+    if (has_few_rows(rows, codes, width)) {
         for (size_t r = 0; r < rows; r++)
             assign_row(tile + r, width, codewords, bias, codes, r, out_code + r, out_score ? out_score + r : NULL,
                        doubt);

@@ -22,13 +22,20 @@ static inline __attribute__((always_inline)) void turn_rows(const dpq_rows *rows
     for (size_t r = 0; r < DPQI_TILE; r += LANES) {
         const size_t present = r >= count ? 0 : count - r < LANES ? count - r : LANES;
         size_t c = 0;
-        if (present == LANES && dimension >= LANES) {
+        if (present > 0 && dimension >= LANES) {
             const char *base = data + r * pitch;
             for (;;) {
                 vf block[LANES];
-                for (size_t i = 0; i < LANES; i++) block[i] = elements(base + i * pitch, type, c);
+                if (present == LANES) {
+                    for (size_t i = 0; i < LANES; i++) block[i] = elements(base + i * pitch, type, c);
+                } else {
+                    /* Rows that are not there are zeros once the centre is subtracted. */
+                    const vf missing = center ? vf_load(center + c) : vf_set1(0);
+                    for (size_t i = 0; i < LANES; i++)
+                        block[i] = i < present ? elements(base + i * pitch, type, c) : missing;
+                }
                 if (scale)
-                    for (size_t i = 0; i < LANES; i++) block[i] = vf_mul(block[i], vf_set1(scale[r + i]));
+                    for (size_t i = 0; i < present; i++) block[i] = vf_mul(block[i], vf_set1(scale[r + i]));
                 vf_transpose(block);
                 float *column = out + c * DPQI_TILE + r;
                 if (center)
