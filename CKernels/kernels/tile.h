@@ -13,7 +13,31 @@ static inline vf elements(const char *row, dpq_scalar type, size_t column) {
     }
 }
 
-/* The compiler makes one of these for each constant type: a choice at every load would cost as much as the load. */
+/* The columns of LANES rows, of which `present` are there; the others are zeros once the centre is subtracted. The
+ * compiler makes one of these for all rows: a question for each would cost as much as its load. */
+static inline __attribute__((always_inline)) void turn_lanes(const char *rows, size_t pitch, dpq_scalar type,
+                                                             size_t dimension, size_t present, const float *scale,
+                                                             const float *center, float *out) {
+    for (size_t c = 0;;) {
+        vf block[LANES];
+        for (size_t i = 0; i < LANES; i++)
+            block[i] = i < present ? elements(rows + i * pitch, type, c) : center ? vf_load(center + c) : vf_set1(0);
+        if (scale)
+            for (size_t i = 0; i < present; i++) block[i] = vf_mul(block[i], vf_set1(scale[i]));
+        vf_transpose(block);
+        float *column = out + c * DPQI_TILE;
+        if (center)
+            for (size_t i = 0; i < LANES; i++)
+                vf_store(column + i * DPQI_TILE, vf_sub(block[i], vf_set1(center[c + i])));
+        else
+            for (size_t i = 0; i < LANES; i++) vf_store(column + i * DPQI_TILE, block[i]);
+        if (c + LANES == dimension) return;
+        /* The last block overlaps the one before rather than fall back to single elements. */
+        c = c + 2 * LANES <= dimension ? c + LANES : dimension - LANES;
+    }
+}
+
+/* The compiler makes one of these for each constant type. */
 static inline __attribute__((always_inline)) void turn_rows(const dpq_rows *rows, dpq_scalar type, size_t first,
                                                             size_t count, const float *center, float *out) {
     const size_t pitch = rows->stride * dpqi_element_bytes(type), dimension = rows->dimension;
@@ -21,44 +45,22 @@ static inline __attribute__((always_inline)) void turn_rows(const dpq_rows *rows
     const float *scale = rows->scale ? rows->scale + first : NULL;
     for (size_t r = 0; r < DPQI_TILE; r += LANES) {
         const size_t present = r >= count ? 0 : count - r < LANES ? count - r : LANES;
-        size_t c = 0;
-        if (present > 0 && dimension >= LANES) {
-            const char *base = data + r * pitch;
-            for (;;) {
-                vf block[LANES];
-                if (present == LANES) {
-                    for (size_t i = 0; i < LANES; i++) block[i] = elements(base + i * pitch, type, c);
-                } else {
-                    /* Rows that are not there are zeros once the centre is subtracted. */
-                    const vf missing = center ? vf_load(center + c) : vf_set1(0);
-                    for (size_t i = 0; i < LANES; i++)
-                        block[i] = i < present ? elements(base + i * pitch, type, c) : missing;
+        const float *factors = scale ? scale + r : NULL;
+        if (present == LANES && dimension >= LANES) {
+            turn_lanes(data + r * pitch, pitch, type, dimension, LANES, factors, center, out + r);
+        } else if (present > 0 && dimension >= LANES) {
+            turn_lanes(data + r * pitch, pitch, type, dimension, present, factors, center, out + r);
+        } else {
+            for (size_t c = 0; c < dimension; c++)
+                for (size_t i = 0; i < LANES; i++) {
+                    float value = 0;
+                    if (i < present) {
+                        value = dpqi_element(data + (r + i) * pitch, type, c);
+                        if (scale) value *= factors[i];
+                        if (center) value -= center[c];
+                    }
+                    out[c * DPQI_TILE + r + i] = value;
                 }
-                if (scale)
-                    for (size_t i = 0; i < present; i++) block[i] = vf_mul(block[i], vf_set1(scale[r + i]));
-                vf_transpose(block);
-                float *column = out + c * DPQI_TILE + r;
-                if (center)
-                    for (size_t i = 0; i < LANES; i++)
-                        vf_store(column + i * DPQI_TILE, vf_sub(block[i], vf_set1(center[c + i])));
-                else
-                    for (size_t i = 0; i < LANES; i++) vf_store(column + i * DPQI_TILE, block[i]);
-                if (c + LANES == dimension) break;
-                /* The last block overlaps the one before rather than fall back to single elements. */
-                c = c + 2 * LANES <= dimension ? c + LANES : dimension - LANES;
-            }
-            continue;
-        }
-        for (; c < dimension; c++) {
-            for (size_t i = 0; i < LANES; i++) {
-                float value = 0;
-                if (i < present) {
-                    value = dpqi_element(data + (r + i) * pitch, type, c);
-                    if (scale) value *= scale[r + i];
-                    if (center) value -= center[c];
-                }
-                out[c * DPQI_TILE + r + i] = value;
-            }
         }
     }
 }
