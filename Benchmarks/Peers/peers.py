@@ -130,7 +130,7 @@ def main():
     parser.add_argument("--only", type=lambda text: text.split(","), default=WORK, help=",".join(WORK))
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5, help="times each contender's turn comes")
-    parser.add_argument("--shapes", nargs="+", help="dimension,GROUPSxCODES: only these of assign, lookup and train")
+    parser.add_argument("--shapes", nargs="+", help="dimension,GROUPSxCODES: only these of assign, lookup, bag, dot and train")
     parser.add_argument("--add", action="store_true", help="keep what PREFIX.json holds of other work")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller shapes")
     parser.add_argument("--out", help="where results go, without the ending; default results/DATE-CPU")
