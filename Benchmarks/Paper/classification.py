@@ -63,7 +63,7 @@ def main():
                                 for part in (made, full)) ** 0.5
                     against += f" ({error:.2f})"
             first = made[0]
-            times = [run["cpu_seconds"] for run in made if "cpu_seconds" in run]
+            times = [run["cpu_seconds"] for run in made if run.get("cpu_seconds")]
             return [data, first["embedding"] + note, common.layout(first), f"{first['ratio_paper']:.1f}",
                     f"{first['ratio']:.1f}", f"{100 * statistics.mean(run['valid'] for run in made):.2f}",
                     common.mean_and_deviation(tests), against, str(len(made)),

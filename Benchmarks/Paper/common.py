@@ -61,6 +61,7 @@ class Study:
             if self.options.report_only or only_known:
                 return None
             folder.mkdir(parents=True, exist_ok=True)
+            resumed = (folder / "checkpoint.safetensors").exists()
             about.write_text(json.dumps({"command": command}))
             print(name, file=sys.stderr, flush=True)
             start, before = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -69,7 +70,8 @@ class Study:
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             about.write_text(json.dumps({
                 "command": command, "date": datetime.date.today().isoformat(), "wall_seconds": time.time() - start,
-                "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+                # What an earlier, stopped process took is not known.
+                "cpu_seconds": None if resumed else after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
                 "machine": machine()}))
         run = {"name": name, **json.loads(report.read_text()), **json.loads(about.read_text())}
         self.made = [other for other in self.made if other["name"] != name] + [run]
@@ -86,11 +88,13 @@ class Study:
         dates = sorted({run["date"] for run in self.made if "date" in run})
         kinds = sorted({f"{run['machine']['processor']}, {run['machine']['processors']} processors, {run['isa']}"
                         for run in self.made if "machine" in run})
-        cpu = sum(run.get("cpu_seconds", 0) for run in self.made)
-        wall = sum(run.get("wall_seconds", 0) for run in self.made)
+        cpu = sum(run.get("cpu_seconds") or 0 for run in self.made)
+        wall = sum(run["seconds"] for run in self.made)
+        stopped = sum(1 for run in self.made if run.get("cpu_seconds", 0) is None)
         about = (f"{len(self.made)} runs, {' to '.join(dict.fromkeys([dates[0], dates[-1]])) if dates else '-'}, on "
-                 f"{'; '.join(kinds)}; {self.options.threads} thread a run; {cpu / 60:.0f} minutes of processor time, "
-                 f"{wall / 60:.0f} by the clock (other work ran beside). One by one in `results.json`.")
+                 f"{'; '.join(kinds)}; {self.options.threads} thread a run; {cpu / 60:.0f} minutes of processor time"
+                 + (f" but for {stopped} that went on from a checkpoint" if stopped else "")
+                 + f", {wall / 60:.0f} by the clock (other work ran beside). One by one in `results.json`.")
         (self.options.results / "results.md").write_text("\n".join([f"# {title}", "", about, "", *lines, ""]))
 
 

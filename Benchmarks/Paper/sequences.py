@@ -49,7 +49,7 @@ def main():
                 task, first["metric"], embedding, common.layout(first), f"{first['ratio_paper']:.1f}",
                 f"{first['ratio']:.1f}", common.mean_and_deviation([100 * run["valid"] for run in made]),
                 common.mean_and_deviation([100 * run["test"] for run in made]), str(len(made)),
-                f"{sum(run.get('cpu_seconds', run['seconds']) for run in made) / len(made):.0f} s"])
+                f"{sum(run.get('cpu_seconds') or run['seconds'] for run in made) / len(made):.0f} s"])
             # A table of what is there so far.
             study.write("Tagging and inference", common.table(
                 ["data", "metric, %", "embedding", "groups × codes", "ratio as papers count", "ratio of the file",

@@ -66,7 +66,8 @@ package struct TaskReport {
         ("shared", .bool(isShared)), ("metric", .string(metric)), ("valid", .double(valid)),
         ("test", test.map { .double($0) } ?? .null), ("ratio", .double(ratio)), ("ratio_paper", .double(paperRatio)),
         ("embedding_bytes", .integer(embeddingBytes)), ("table_bytes", .integer(tableBytes)),
-        ("seconds", .double(seconds)), ("tokens_per_second", .double(tokensPerSecond)), ("seed", .unsigned(seed)),
+        ("seconds", .double(seconds)),
+        ("tokens_per_second", tokensPerSecond > 0 ? .double(tokensPerSecond) : .null), ("seed", .unsigned(seed)),
       ] + details + (look?.members ?? []))
   }
 }
