@@ -59,20 +59,21 @@ def main():
     parser.add_argument("--only", nargs="+", choices=list(classification.DATA), default=["ag-news"])
     parser.add_argument("--groups", nargs="+", type=int, default=[10, 25, 50, 100])
     parser.add_argument("--codes", nargs="+", type=int, default=[2, 8, 16, 32, 128])
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--evaluate-every", type=int, default=100)
+    classification.add_arguments(parser)
     options = parser.parse_args()
     study = common.Study(options)
     lines = []
     for data in options.only:
-        full = study.run(f"{data}-full-seed1", classification.command(options, data, "full", [], 1))
+        def run_of(embedding, extra, data=data):
+            return study.run(f"{classification.name(options, data, embedding, extra)}-seed1",
+                             classification.command(options, data, embedding, extra, 1))
+
+        full = run_of("full", classification.STARTS["full"])
         rows, series = [], {}
-        for embedding, extra in classification.DPQ.items():
+        for embedding in ("sx", "vq"):
             for groups in options.groups:
                 for codes in options.codes:
-                    setting = [*extra, "--groups", groups, "--codes", codes]
-                    name = "-".join([data, embedding, *(str(part).strip("-") for part in setting)])
-                    run = study.run(f"{name}-seed1", classification.command(options, data, embedding, setting, 1))
+                    run = run_of(embedding, [*classification.STARTS[embedding], "--groups", groups, "--codes", codes])
                     if run:
                         rows.append([embedding, common.layout(run), f"{run['ratio_paper']:.1f}", f"{run['ratio']:.1f}",
                                      f"{100 * run['valid']:.2f}", f"{100 * run['test']:.2f}"])

@@ -92,7 +92,7 @@ import Testing
       #expect(table.dimension == 8 && table.rows >= 6)
       #expect(report.json.text.contains("\"test_exported\": \(report.test!)"))
       #expect(report.groups == 4 && report.ratio > 0)
-      let weights = try Checkpoint(path: folder.path + "/run/model.safetensors").tensors.map(\.name)
+      let weights = try CheckpointFile(path: folder.path + "/run/model.safetensors").names
       #expect(!weights.contains { $0.hasPrefix("embedding") } && !weights.isEmpty)
     }
   }

@@ -55,6 +55,13 @@ public struct CodeLayout: Sendable, Equatable, Hashable {
   public var bitsPerRow: Int { groups * bits }
   /// Packed bytes of a row: ⌈groups · bits / 8⌉.
   public var rowBytes: Int { (bitsPerRow + 7) / 8 }
+
+  /// Code `j` of the packed row that starts at `start`.
+  func code(_ j: Int, of packed: [UInt8], at start: Int) -> Int {
+    let (first, last) = (start + j * bits / 8, start + (j * bits + bits - 1) / 8)
+    let value = (first...last).reversed().reduce(0) { $0 << 8 | Int(packed[$1]) }
+    return value >> (j * bits % 8) & (1 << bits - 1)
+  }
   /// Codebooks stored: `groups`, or 1 when shared.
   public var codebooks: Int { isShared ? 1 : groups }
   /// Values of all codebooks together: codebooks · codes · width.

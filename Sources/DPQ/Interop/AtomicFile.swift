@@ -189,7 +189,7 @@ struct AtomicFile: ~Copyable {
     DPQError(.cannotCreateOutput, "exists already: choose another name or allow it to be replaced", .init(file: path))
   }
 
-  private static func folder(of path: String) -> String {
+  static func folder(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
   }

@@ -6,6 +6,9 @@
 
 /// Folders that several output files go to.
 package enum OutputFolder {
+  /// The folder that a file lies in.
+  package static func containing(_ path: String) -> String { AtomicFile.folder(of: path) }
+
   /// Makes the folder `path`, and those above it, where they are not there yet.
   ///
   /// - Throws: `cannotCreateOutput` where a file stands in the way or the folder cannot be made or written.

@@ -188,6 +188,25 @@ public final class DPQEmbedding: EmbeddingLayer {
     return codes
   }
 
+  /// The share of all codes that differ from those in `packed`, which become those of now; NaN where it was empty.
+  ///
+  /// - Throws: `outOfMemory`.
+  package func changedCodes(since packed: inout [UInt8]) throws(DPQError) -> Double {
+    let (layout, isFirst) = (options.layout, packed.isEmpty)
+    if isFirst { packed = [UInt8](repeating: 0, count: rows * layout.rowBytes) }
+    var (changed, first) = (0, 0)
+    try forEachBlock((0..<rows).map { Int32($0) }) { (block) throws(DPQError) in
+      let now = try block.packedCodes()
+      for i in 0..<(isFirst ? 0 : block.count) {
+        let row = first + i * layout.rowBytes
+        for j in 0..<layout.groups where layout.code(j, of: packed, at: row) != block.code(i, j) { changed += 1 }
+      }
+      packed.replaceSubrange(first..<(first + now.count), with: now)
+      first += now.count
+    }
+    return isFirst ? .nan : Double(changed) / Double(rows * layout.groups)
+  }
+
   /// The compressed table: the codes of all rows by the running statistics, and the values (for VQ the keys).
   ///
   /// Its rows are bit for bit those of ``forward(_:into:training:)`` outside training.

@@ -102,9 +102,9 @@ package struct ClassificationTask {
     }
     if let folder {
       let table = compressed == nil ? layer.parameters.map { ($0.name, $0.value) } + layer.buffers : []
-      try Checkpoint(
-        metadata: [("task", "classify"), ("embedding", embedding.summary)], tensors: model.headTensors + table
-      ).write(to: Self.path(.model, in: folder))
+      try Checkpoint.write(
+        to: Self.path(.model, in: folder), metadata: [("task", "classify"), ("embedding", embedding.summary)],
+        tensors: model.headTensors + table)
       try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
       try draw(trainer.history, codes: use, to: folder)
       if let look = report.look { try TextFile.write(look.svg, to: Self.path(.tiers, in: folder), replacing: true) }
@@ -144,6 +144,7 @@ package struct ClassificationTask {
       ),
       ("steps", .integer(options.steps)), ("best_step", trainer.bestEvaluation.map { .integer($0.step) } ?? .null),
       ("batch", .integer(options.batch)), ("learning_rate", .float(options.rate)),
+      ("final_learning_rate", options.finalRate.map { .float($0) } ?? .null),
       ("evaluated_steps", .array(history.map { .integer($0.step) })),
       ("train_losses", .array(history.map { .double($0.trainLoss) })),
       ("dev_losses", .array(history.map { .double($0.devLoss) })),

@@ -11,6 +11,8 @@ public final class ClassifierTrainer {
     public var batch = 64
     /// Step size of Adam.
     public var rate: Float = 1e-3
+    /// Step size that the last steps come near, ``rate`` falling evenly; ``rate`` itself where `nil`.
+    public var finalRate: Float?
     /// Batches between evaluations on the dev texts.
     public var evaluationInterval = 250
     /// Width of the dense layer.
@@ -28,7 +30,7 @@ public final class ClassifierTrainer {
     /// All that decides the result: a run is resumed with the same settings.
     var fingerprint: String {
       let parts: [any CustomStringConvertible] = [steps, batch, rate, evaluationInterval, hidden, seed]
-      return parts.map(\.description).joined(separator: " ")
+      return parts.map(\.description).joined(separator: " ") + (finalRate.map { " falling to \($0)" } ?? "")
     }
   }
 
@@ -75,8 +77,9 @@ public final class ClassifierTrainer {
   private let options: Options
   private let optimizer: Adam
   private let description: String
-  private var best: [Matrix] = []
-  private var codes: [UInt16] = []
+  private var best = Snapshot()
+  /// Packed codes at the last evaluation.
+  private var codes: [UInt8] = []
   private var trainedTokens = 0
   private var trainSeconds = 0.0
   /// Order of the texts in the pass that is being made.
@@ -124,6 +127,7 @@ public final class ClassifierTrainer {
   public func train(
     checkpoint: String? = nil, resume: Bool = false, progress: (Progress) -> Bool = { _ in true }
   ) throws(DPQError) {
+    best = Snapshot(folder: checkpoint.map(OutputFolder.containing))
     if let checkpoint, resume { try restore(checkpoint) }
     let start = Runtime.clock
     let secondsBefore = seconds
@@ -135,6 +139,9 @@ public final class ClassifierTrainer {
       let batchStart = Runtime.clock
       let indices = batch(step)
       try model.embedding.advance(to: Double(step) / Double(options.steps))
+      if let finalRate = options.finalRate {
+        optimizer.rate = options.rate + (finalRate - options.rate) * Float(step) / Float(options.steps)
+      }
       sum += try model.train(data.train, indices)
       try optimizer.step()
       count += 1
@@ -159,7 +166,7 @@ public final class ClassifierTrainer {
       }
       if !progress(state) { throw DPQError(.cancelled, "stopped") }
     }
-    for (target, best) in zip(tensors, best) { target.value.copy(from: best) }
+    try best.restore(tensors)
     model.embedding.reload()
     seconds = secondsBefore + Runtime.clock - start
   }
@@ -169,17 +176,11 @@ public final class ClassifierTrainer {
     var evaluation = Evaluation(
       step: step, trainLoss: trainLoss, devLoss: dev.loss, devAccuracy: dev.accuracy, changedCodes: .nan)
     if let layer = model.embedding as? DPQEmbedding {
-      let now = try layer.codes()
-      if !codes.isEmpty {
-        var changed = 0
-        for i in now.indices where now[i] != codes[i] { changed += 1 }
-        evaluation.changedCodes = Double(changed) / Double(now.count)
-      }
-      codes = now
+      evaluation.changedCodes = try layer.changedCodes(since: &codes)
     }
     let before = bestEvaluation
     history.append(evaluation)
-    if bestEvaluation?.step != before?.step { try keepBest() }
+    if bestEvaluation?.step != before?.step { try best.keep(tensors) }
   }
 
   /// The texts of a batch: pass after pass over all of them, each in an order of its own; a batch may lie across two.
@@ -200,19 +201,6 @@ public final class ClassifierTrainer {
     model.parameters.map { ($0.name, $0.value) } + model.buffers
   }
 
-  private func keepBest() throws(DPQError) {
-    let tensors = tensors
-    if best.isEmpty {
-      for tensor in tensors { best.append(try Matrix(rows: tensor.value.rows, columns: tensor.value.columns)) }
-    }
-    for (best, tensor) in zip(best, tensors) { best.copy(from: tensor.value) }
-  }
-
-  private var checkpointTensors: [(name: String, value: Matrix)] {
-    let tensors = tensors
-    return tensors + optimizer.buffers + zip(tensors, best).map { ("best.\($0.name)", $1) }
-  }
-
   private var identity: [(name: String, value: String)] {
     let texts = [data.train, data.dev].map {
       String(Checkpoint.checksum(of: $0.words), radix: 16) + " " + String(Checkpoint.checksum(of: $0.labels), radix: 16)
@@ -224,16 +212,15 @@ public final class ClassifierTrainer {
 
   private func write(_ path: String) throws(DPQError) {
     let evaluations = history.map { "\($0.step) \($0.trainLoss) \($0.devLoss) \($0.devAccuracy) \($0.changedCodes)" }
-    try Checkpoint(
-      metadata: identity + [("evaluations", evaluations.joined(separator: ";")), ("seconds", "\(seconds)")],
-      tensors: checkpointTensors
-    ).write(to: path)
+    try Checkpoint.write(
+      to: path, metadata: identity + [("evaluations", evaluations.joined(separator: ";")), ("seconds", "\(seconds)")],
+      tensors: tensors + optimizer.buffers, best: best)
   }
 
   private func restore(_ path: String) throws(DPQError) {
-    let checkpoint: Checkpoint
+    let checkpoint: CheckpointFile
     do throws(DPQError) {
-      checkpoint = try Checkpoint(path: path)
+      checkpoint = try CheckpointFile(path: path)
     } catch  where error.code == .inputNotFound {
       return
     }
@@ -252,9 +239,9 @@ public final class ClassifierTrainer {
       Evaluation(step: Int($0[0]), trainLoss: $0[1], devLoss: $0[2], devAccuracy: $0[3], changedCodes: $0[4])
     }
     seconds = checkpoint["seconds"].flatMap { Double($0) } ?? 0
-    try keepBest()
-    try checkpoint.restore(checkpointTensors, path: path)
+    try checkpoint.restore(tensors + optimizer.buffers)
+    try checkpoint.restoreBest(of: tensors, to: best)
     model.embedding.reload()
-    if let layer = model.embedding as? DPQEmbedding { codes = try layer.codes() }
+    if let layer = model.embedding as? DPQEmbedding { _ = try layer.changedCodes(since: &codes) }
   }
 }

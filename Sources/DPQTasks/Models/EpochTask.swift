@@ -106,10 +106,9 @@ package struct EpochTask {
     if let folder {
       let isKept = compressed != nil
       let own = Set((layer.parameters.map(\.name) + layer.buffers.map(\.name)))
-      try Checkpoint(
-        metadata: [("task", problem.task), ("embedding", embedding.summary)],
-        tensors: isKept ? tensors.filter { !own.contains($0.name) } : tensors
-      ).write(to: Self.path(.model, in: folder))
+      try Checkpoint.write(
+        to: Self.path(.model, in: folder), metadata: [("task", problem.task), ("embedding", embedding.summary)],
+        tensors: isKept ? tensors.filter { !own.contains($0.name) } : tensors)
       try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
       try draw(problem, trainer, codeUse, to: folder)
       if let look = report.look { try TextFile.write(look.svg, to: Self.path(.tiers, in: folder), replacing: true) }

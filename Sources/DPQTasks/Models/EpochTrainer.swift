@@ -68,7 +68,7 @@ package final class EpochTrainer {
   private let options: Options
   private let optimizer: Adam
   private let description: String
-  private var best: [Matrix] = []
+  private var best = Snapshot()
   private var trainedTokens = 0
   private var trainSeconds = 0.0
 
@@ -103,6 +103,7 @@ package final class EpochTrainer {
   package func train(
     checkpoint: String? = nil, resume: Bool = false, progress: (Progress) -> Bool = { _ in true }
   ) throws(DPQError) {
+    best = Snapshot(folder: checkpoint.map(OutputFolder.containing))
     if let checkpoint, resume { try restore(checkpoint) }
     let perEpoch = (problem.lengths.count + options.batch - 1) / options.batch
     let total = min(options.steps ?? Int.max, perEpoch * options.epochs)
@@ -139,7 +140,7 @@ package final class EpochTrainer {
       }
       let before = bestEpoch
       history.append(Epoch(loss: state.loss, dev: try problem.score(.dev).value))
-      if bestEpoch != before { try keepBest() }
+      if bestEpoch != before { try best.keep(problem.tensors) }
       seconds = secondsBefore + Runtime.clock - start
       // An epoch that --steps cut short is no place to go on from.
       if let checkpoint, (epoch + 1) * perEpoch <= total { try write(checkpoint) }
@@ -147,24 +148,11 @@ package final class EpochTrainer {
       state.finished = history.last
       if !progress(state) { throw DPQError(.cancelled, "stopped") }
     }
-    if !best.isEmpty { for (target, best) in zip(problem.tensors, best) { target.value.copy(from: best) } }
+    try best.restore(problem.tensors)
     problem.embedding.reload()
   }
 
   // MARK: - Checkpoints
-
-  private func keepBest() throws(DPQError) {
-    let tensors = problem.tensors
-    if best.isEmpty {
-      for tensor in tensors { best.append(try Matrix(rows: tensor.value.rows, columns: tensor.value.columns)) }
-    }
-    for (best, tensor) in zip(best, tensors) { best.copy(from: tensor.value) }
-  }
-
-  private var checkpointTensors: [(name: String, value: Matrix)] {
-    let tensors = problem.tensors
-    return tensors + optimizer.buffers + zip(tensors, best).map { ("best.\($0.name)", $1) }
-  }
 
   private var identity: [(name: String, value: String)] {
     problem.identity + [("settings", options.fingerprint), ("embedding", description)]
@@ -172,15 +160,15 @@ package final class EpochTrainer {
 
   private func write(_ path: String) throws(DPQError) {
     let epochs = history.map { "\($0.loss) \($0.dev)" }.joined(separator: ";")
-    try Checkpoint(
-      metadata: identity + [("epochs", epochs), ("seconds", "\(seconds)")], tensors: checkpointTensors
-    ).write(to: path)
+    try Checkpoint.write(
+      to: path, metadata: identity + [("epochs", epochs), ("seconds", "\(seconds)")],
+      tensors: problem.tensors + optimizer.buffers, best: best)
   }
 
   private func restore(_ path: String) throws(DPQError) {
-    let checkpoint: Checkpoint
+    let checkpoint: CheckpointFile
     do throws(DPQError) {
-      checkpoint = try Checkpoint(path: path)
+      checkpoint = try CheckpointFile(path: path)
     } catch  where error.code == .inputNotFound {
       return
     }
@@ -197,8 +185,8 @@ package final class EpochTrainer {
     }
     history = epochs.map { Epoch(loss: $0[0], dev: $0[1]) }
     seconds = checkpoint["seconds"].flatMap { Double($0) } ?? 0
-    try keepBest()
-    try checkpoint.restore(checkpointTensors, path: path)
+    try checkpoint.restore(problem.tensors + optimizer.buffers)
+    try checkpoint.restoreBest(of: problem.tensors, to: best)
     problem.embedding.reload()
   }
 }

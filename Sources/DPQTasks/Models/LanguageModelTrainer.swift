@@ -52,7 +52,7 @@ public final class LanguageModelTrainer {
   private let options: LanguageModelOptions
   private let optimizer: SGD
   private let description: String
-  private var best: [Matrix] = []
+  private var best = Snapshot()
   private var trainedTokens = 0
   private var trainSeconds = 0.0
 
@@ -90,13 +90,15 @@ public final class LanguageModelTrainer {
   public func train(
     checkpoint: String? = nil, resume: Bool = false, progress: (Progress) -> Bool = { _ in true }
   ) throws(DPQError) {
+    best = Snapshot(folder: checkpoint.map(OutputFolder.containing))
     if let checkpoint, resume { try restore(checkpoint) }
     let perEpoch = batchesPerEpoch
     let total = min(options.steps ?? Int.max, perEpoch * options.epochs)
     let start = Runtime.clock
     let secondsBefore = seconds
     let doneBefore = history.count * perEpoch
-    var codes = history.isEmpty ? nil : try (model.embedding as? DPQEmbedding)?.codes()
+    var codes: [UInt8] = []
+    if !history.isEmpty { _ = try (model.embedding as? DPQEmbedding)?.changedCodes(since: &codes) }
     while history.count < options.epochs, history.count * perEpoch < total {
       let epoch = history.count
       optimizer.rate = options.rate(epoch: epoch)
@@ -127,13 +129,10 @@ public final class LanguageModelTrainer {
       }
       var finished = Epoch(
         rate: optimizer.rate, train: exp(sum / Double(count)), valid: try perplexity(data.valid))
-      if let now = try (model.embedding as? DPQEmbedding)?.codes() {
-        if let codes {
-          finished.changedCodes = Double(zip(codes, now).count { $0 != $1 }) / Double(now.count)
-        }
-        codes = now
+      if let layer = model.embedding as? DPQEmbedding {
+        finished.changedCodes = try layer.changedCodes(since: &codes)
       }
-      if bestEpoch.map({ finished.valid < history[$0].valid }) ?? true { try keepBest() }
+      if bestEpoch.map({ finished.valid < history[$0].valid }) ?? true { try best.keep(tensors) }
       history.append(finished)
       seconds = secondsBefore + Runtime.clock - start
       if let checkpoint { try write(checkpoint) }
@@ -141,7 +140,7 @@ public final class LanguageModelTrainer {
       state.finished = finished
       if !progress(state) { throw DPQError(.cancelled, "stopped") }
     }
-    if !best.isEmpty { for (target, best) in zip(tensors, best) { target.value.copy(from: best) } }
+    try best.restore(tensors)
     model.embedding.reload()
   }
 
@@ -156,7 +155,8 @@ public final class LanguageModelTrainer {
   ///   its own they only make this one large.
   public func writeModel(to path: String, includesEmbedding: Bool = true) throws(DPQError) {
     let own = model.parameters.dropLast(model.embedding.parameters.count).map { ($0.name, $0.value) }
-    try Checkpoint(metadata: [("embedding", description)], tensors: includesEmbedding ? tensors : own).write(to: path)
+    try Checkpoint.write(
+      to: path, metadata: [("embedding", description)], tensors: includesEmbedding ? tensors : own)
   }
 
   // MARK: - Batches
@@ -186,14 +186,6 @@ public final class LanguageModelTrainer {
     model.parameters.map { ($0.name, $0.value) } + model.embedding.buffers
   }
 
-  private func keepBest() throws(DPQError) {
-    let tensors = tensors
-    if best.isEmpty {
-      for tensor in tensors { best.append(try Matrix(rows: tensor.value.rows, columns: tensor.value.columns)) }
-    }
-    for (best, tensor) in zip(best, tensors) { best.copy(from: tensor.value) }
-  }
-
   private var identity: [(name: String, value: String)] {
     let text = [data.train, data.valid].map { String(Checkpoint.checksum(of: $0), radix: 16) }
     return [
@@ -202,18 +194,15 @@ public final class LanguageModelTrainer {
   }
 
   private func write(_ path: String) throws(DPQError) {
-    let tensors = tensors
     let epochs = history.map { "\($0.rate) \($0.train) \($0.valid) \($0.changedCodes)" }.joined(separator: ";")
-    try Checkpoint(
-      metadata: identity + [("epochs", epochs), ("seconds", "\(seconds)")],
-      tensors: tensors + zip(tensors, best).map { ("best.\($0.name)", $1) }
-    ).write(to: path)
+    try Checkpoint.write(
+      to: path, metadata: identity + [("epochs", epochs), ("seconds", "\(seconds)")], tensors: tensors, best: best)
   }
 
   private func restore(_ path: String) throws(DPQError) {
-    let checkpoint: Checkpoint
+    let checkpoint: CheckpointFile
     do throws(DPQError) {
-      checkpoint = try Checkpoint(path: path)
+      checkpoint = try CheckpointFile(path: path)
     } catch  where error.code == .inputNotFound {
       return
     }
@@ -235,9 +224,8 @@ public final class LanguageModelTrainer {
       throw DPQError(.malformedInput, "tells no epochs: it is damaged", .init(file: path))
     }
     seconds = checkpoint["seconds"].flatMap(Double.init) ?? 0
-    try keepBest()
-    try checkpoint.restore(tensors, path: path)
-    try checkpoint.restore(zip(tensors, best).map { ("best.\($0.name)", $1) }, path: path)
+    try checkpoint.restore(tensors)
+    try checkpoint.restoreBest(of: tensors, to: best)
     model.embedding.reload()
   }
 }

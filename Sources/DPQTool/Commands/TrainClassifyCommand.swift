@@ -41,6 +41,10 @@ struct TrainClassifyCommand: ParsableCommand {
   var batch = ClassifierTrainer.Options().batch
   @Option(parsing: .unconditional, help: ArgumentHelp("Step size of Adam.", valueName: "x"))
   var learningRate = ClassifierTrainer.Options().rate
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Step size that the last steps come near, falling evenly (default: it stays).", valueName: "x"))
+  var finalLearningRate: Float?
   @Option(parsing: .unconditional, help: ArgumentHelp("Batches between evaluations on the dev texts.", valueName: "n"))
   var evaluateEvery = ClassifierTrainer.Options().evaluationInterval
   @Option(parsing: .unconditional, help: ArgumentHelp("Seed of every random choice.", valueName: "n"))
@@ -69,6 +73,9 @@ struct TrainClassifyCommand: ParsableCommand {
     if steps != nil, epochs != nil { throw ValidationError("Choose one of --steps and --epochs") }
     guard learningRate.isFinite, learningRate > 0 else {
       throw ValidationError("--learning-rate takes a number above 0")
+    }
+    if let finalLearningRate, !(finalLearningRate.isFinite && finalLearningRate >= 0) {
+      throw ValidationError("--final-learning-rate takes a number from 0 on")
     }
     if output == nil, resume { throw ValidationError("--resume needs the --output of the run") }
     if resume, force { throw ValidationError("Choose one of --resume and --force") }
@@ -134,6 +141,7 @@ struct TrainClassifyCommand: ParsableCommand {
     if let epochs { options.steps = (epochs * data.train.count + batch - 1) / batch }
     options.batch = batch
     options.rate = learningRate
+    options.finalRate = finalLearningRate
     options.evaluationInterval = evaluateEvery
     options.hidden = hidden
     options.seed = seed
