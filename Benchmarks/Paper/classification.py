@@ -96,7 +96,7 @@ def main():
             for setting in settings:
                 made = runs(data, embedding, setting, seeds, only_known=True)
                 if made:
-                    rows.append(row(made, " (chosen on dev)" if setting == best else ""))
+                    rows.append(row(made, " (chosen on dev)" if len(tried) > 1 and setting == best else ""))
         if data == "ag-news" and not options.without_baselines:
             for embedding, extra in BASELINES.items():
                 start = [] if embedding == "low-rank" else STARTS["full"]

@@ -2,35 +2,27 @@
 ///
 /// Nothing is trained; ``backward(_:)`` drops what comes.
 public final class TableEmbedding: EmbeddingLayer {
-  /// The rows, decoded.
-  public let table: Matrix
   /// Bytes of codes, codebooks, norms and tier map, as stored.
   public let storedBytes: Int
-  private let threads: Int
+  private let table: CompressedTable
 
-  /// Decodes all rows of `table`.
-  ///
-  /// - Throws: `outOfMemory`, and whatever reading the table throws.
-  public init(_ table: borrowing CompressedTable, threads: Int = 0) throws(DPQError) {
-    let rows = try Matrix(rows: table.rows, columns: table.dimension)
-    var span = rows.mutableValues
-    try table.read(first: 0, count: table.rows, into: &span, threads: threads)
-    self.table = rows
-    self.threads = threads
+  /// Looks rows up in `table`: they are decoded as they are asked for.
+  public init(_ table: consuming CompressedTable) {
     storedBytes = table.sections.dropFirst().reduce(0) { $1.name.hasPrefix("vocabulary.") ? $0 : $0 + $1.bytes }
+    self.table = table
   }
 
-  /// Decodes all rows of `model`.
+  /// Looks rows up in `model`, written to a file without a name.
   ///
   /// - Throws: `cannotCreateOutput` where the temporary folder cannot be written; `outOfMemory`.
-  public convenience init(_ model: CompressedModel, threads: Int = 0) throws(DPQError) {
-    try self.init(model.openTemporarily(), threads: threads)
+  public convenience init(_ model: CompressedModel) throws(DPQError) {
+    try self.init(model.openTemporarily())
   }
 
   /// Number of rows.
   public var rows: Int { table.rows }
   /// Values a row.
-  public var dimension: Int { table.columns }
+  public var dimension: Int { table.dimension }
   /// None.
   public var parameters: [Parameter] { [] }
   /// None.
@@ -41,7 +33,8 @@ public final class TableEmbedding: EmbeddingLayer {
   /// Writes the row of each id to `output`.
   public func forward(_ ids: Span<Int32>, into output: inout MutableSpan<Float>, training: Bool) throws(DPQError) {
     try check(ids, output.count)
-    try table.gather(ids, into: &output, threads: threads)
+    let ids = ids.indices.map { Int(ids[$0]) }
+    try table.lookup(ids.span, into: &output)
   }
 
   /// Does nothing.

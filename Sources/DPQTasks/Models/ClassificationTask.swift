@@ -69,8 +69,8 @@ package struct ClassificationTask {
     var use: [[Int]]?
     if let compressed {
       let table = try stored(compressed)
-      model.embedding = try TableEmbedding(table, threads: options.threads)
       use = try table.codeUse()
+      model.embedding = TableEmbedding(table)
       let again = try model.evaluate(data.test)
       exported = again.accuracy
       if embedding.kind.isCompressedLater {

@@ -71,7 +71,7 @@ package struct EpochTask {
     if let compressed {
       let table = try stored(compressed)
       codeUse = try table.codeUse()
-      problem.embedding = try TableEmbedding(table, threads: options.threads)
+      problem.embedding = TableEmbedding(table)
       let again = try problem.score(.test)
       exported = again.value
       if embedding.kind.isCompressedLater {

@@ -69,10 +69,10 @@ package struct LanguageModelTask {
       if let file {
         try compressed.write(to: file, replacing: true)
         let table = try CompressedTable(path: file)
-        trainer.model.embedding = try TableEmbedding(table, threads: threads)
         codeUse = try table.codeUse()
+        trainer.model.embedding = TableEmbedding(table)
       } else {
-        trainer.model.embedding = try TableEmbedding(compressed, threads: threads)
+        trainer.model.embedding = try TableEmbedding(compressed)
       }
       let again = try trainer.perplexity(data.test)
       exported = again
