@@ -189,14 +189,14 @@ static inline __attribute__((always_inline)) void outer_codes(const float *gradi
     for (; c < width; c++) outer_columns(rows, tile + c * DPQI_TILE, 1, vectors, out + c * pitch, pitch);
 }
 
-/* out[width][pitch] += over rows of gradient[k][row] * tile[c][row], for codes k < pitch; pitch is codes rounded up to a
+/* out[width][pitch] += over rows of gradient[k][row] * tile[c][row], for codes k < codes; pitch is codes rounded up to a
  * multiple of DPQI_CODE_BLOCK. Codes are turned into lanes, so that sums over rows need no sums over lanes. */
 static void DPQI_NAME(add_outer)(const float *gradient, size_t codes, const float *tile, size_t width, double *out,
                                  size_t pitch) {
     size_t k = 0;
-    for (; k + OUTER_VECTORS * LANES <= pitch; k += OUTER_VECTORS * LANES)
+    for (; k < codes && k + OUTER_VECTORS * LANES <= pitch; k += OUTER_VECTORS * LANES)
         outer_codes(gradient + k * DPQI_TILE, codes - k, OUTER_VECTORS, tile, width, out + k, pitch);
-    for (; k < pitch; k += LANES) outer_codes(gradient + k * DPQI_TILE, codes - k, 1, tile, width, out + k, pitch);
+    for (; k < codes; k += LANES) outer_codes(gradient + k * DPQI_TILE, codes - k, 1, tile, width, out + k, pitch);
 }
 
 /* Sums of the lanes of LANES vectors: lane i is the sum of v[i]. */
