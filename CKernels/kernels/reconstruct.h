@@ -180,31 +180,41 @@ static __attribute__((noinline)) void decode_row(const dpqi_decoder *d, copier *
     if (d->norm_codes) scale_row(d, id, out);
 }
 
-/* Rows without gaps past the caches, one at a time through a buffer that lies as the output lies in its cache lines:
- * what fills none is carried over to the next row. */
+/* Streams the whole lines of buffer[line, end) to *out, of which values before `begin` of the first line are not there.
+ * Returns where it stopped. */
+static inline __attribute__((always_inline)) size_t stream_buffer(const float *buffer, size_t line, size_t end,
+                                                                  size_t *begin, float **out) {
+    if (*begin && line + LINE <= end) {
+        DPQI_ROLLED for (; *begin < LINE; ++*begin) * (*out)++ = buffer[*begin];
+        *begin = 0;
+        line += LINE;
+    }
+    DPQI_ROLLED for (; line + LINE <= end; line += LINE, *out += LINE) for (size_t c = 0; c < LINE; c += LANES)
+        vf_stream(*out + c, vf_load(buffer + line + c));
+    return line;
+}
+
+/* Rows without gaps past the caches, through a buffer that lies as the output lies in its cache lines. A row leaves the
+ * buffer once the next one is in it: a load of what was only just stored, in other pieces, waits until the stores are in
+ * the cache, and those wait for the lines streamed before them. */
 static void stream_rows(const dpqi_decoder *d, copier *way, const int64_t *ids, uint64_t first, size_t count,
                         float *out) {
     _Alignas(64) float buffer[ROW_BUFFER + 2 * LINE];
     const size_t whole = whole_groups(d, d->dimension + COPIED_EXCESS);
-    size_t begin = (uintptr_t)out / sizeof *out % LINE, end = begin;
+    size_t begin = (uintptr_t)out / sizeof *out % LINE, end = begin, line = 0;
     for (size_t i = 0; i < count; i++) {
+        const size_t before = end;
         prefetch_codes(d, ids, i, count);
         decode_row(d, way, whole, row_of(ids, first, i), buffer + end);
         end += d->dimension;
-        if (end < LINE) continue;
-        size_t line = 0;
-        if (begin) {
-            DPQI_ROLLED for (; begin < LINE; begin++) *out++ = buffer[begin];
-            begin = 0;
-            line = LINE;
-        }
-        DPQI_ROLLED for (; line + LINE <= end; line += LINE, out += LINE) for (size_t c = 0; c < LINE; c += LANES)
-            vf_stream(out + c, vf_load(buffer + line + c));
+        const int full = i + 1 == count || end + d->dimension > ROW_BUFFER;
+        line = stream_buffer(buffer, line, full ? end : before, &begin, &out);
+        if (!full) continue;
         v16_store(buffer, v16_load(buffer + line));
         end -= line;
+        line = 0;
     }
     DPQI_ROLLED for (size_t c = begin; c < end; c++) *out++ = buffer[c];
-    stream_end();
 }
 
 #if LANES == LINE
@@ -239,9 +249,91 @@ static __attribute__((noinline)) void stream_lines(const dpqi_decoder *d, const 
     }
 #undef PUT
     vf_store(out + count * d->dimension - LINE, before);
-    stream_end();
 }
 #endif
+
+#if LANES == 8
+/* The same of codewords of 4, 8, 12 ... values to where quarters of a line begin: from the registers, a quarter at a time.
+ * Halves would have to be put together of two codewords wherever rows do not begin at one. */
+static inline __attribute__((always_inline)) void
+stream_codewords(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out, size_t width) {
+    const size_t stride = d->codebook_stride;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *codes = d->packed + row_of(ids, first, i) * d->row_bytes, *end = codes + d->row_bytes;
+        const float *codebook = d->codebook;
+        prefetch_codes(d, ids, i, count);
+        for (; codes < end; codes++, codebook += stride, out += width) {
+            const float *codeword = codebook + codes[0] * width;
+            for (size_t c = 0; c < width; c += 4) v4_stream(out + c, v4_load(codeword + c));
+        }
+    }
+}
+
+static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *d, const int64_t *ids, uint64_t first,
+                                                      size_t count, float *out) {
+    switch (d->width) {
+    case 4: stream_codewords(d, ids, first, count, out, 4); break;
+    case 8: stream_codewords(d, ids, first, count, out, 8); break;
+    case 16: stream_codewords(d, ids, first, count, out, 16); break;
+    default: stream_codewords(d, ids, first, count, out, d->width); break;
+    }
+}
+#endif
+
+/* Rows without gaps past the caches, the way that suits them. */
+static void stream_any(const dpqi_decoder *d, copier *way, const int64_t *ids, uint64_t first, size_t count,
+                       float *out) {
+#if LANES >= 8
+    /* A byte a code, and no codeword that is cut off or scaled. */
+    if (d->codes == 256 && !d->norm_codes && d->dimension == d->groups * d->width) {
+#if LANES == LINE
+        if (d->dimension % LINE == 0 && (d->width == LINE || (d->width == 8 && d->pitch == 8))) {
+            stream_lines(d, ids, first, count, out);
+            return;
+        }
+#else
+        if (d->width % 4 == 0 && d->pitch == d->width && (uintptr_t)out % (4 * sizeof *out) == 0) {
+            stream_quarters(d, ids, first, count, out);
+            return;
+        }
+#endif
+    }
+#endif
+    stream_rows(d, way, ids, first, count, out);
+}
+
+/* Copies exactly `count` bytes. */
+static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t count) {
+    if (count >= 16) {
+        DPQI_ROLLED for (size_t c = 0; c + 16 <= count; c += 16) memcpy(to + c, from + c, 16);
+        memcpy(to + count - 16, from + count - 16, 16);
+    } else {
+        DPQI_ROLLED for (size_t c = 0; c < count; c++) to[c] = from[c];
+    }
+}
+
+/* Rows in any order past the caches. The codes of a block of rows are brought together before the first of them is
+ * decoded: lines that are fetched from here and there hold up those that are streamed, where the two alternate. */
+static __attribute__((noinline)) void stream_scattered(const dpqi_decoder *d, copier *way, const int64_t *ids,
+                                                       size_t count, float *out) {
+    enum { ROWS = 128, BYTES = 16384 };
+    uint8_t codes[BYTES], norms[ROWS];
+    size_t rows = BYTES / d->row_bytes;
+    if (rows > ROWS) rows = ROWS;
+    dpqi_decoder block = *d;
+    block.packed = codes;
+    if (d->norm_codes) block.norm_codes = norms;
+    for (size_t start = 0; start < count; start += rows) {
+        if (rows > count - start) rows = count - start;
+        for (size_t i = 0; i < rows; i++) {
+            const size_t id = (size_t)ids[start + i];
+            prefetch_codes(d, ids, start + i, count);
+            copy_bytes(codes + i * d->row_bytes, d->packed + id * d->row_bytes, d->row_bytes);
+            if (d->norm_codes) norms[i] = d->norm_codes[id];
+        }
+        stream_any(&block, way, NULL, 0, rows, out + start * d->dimension);
+    }
+}
 
 /* Rows `ids`[count], or [first, first + count) where ids is NULL, to out[count][stride], or row i to out[places[i]]. */
 static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count,
@@ -249,14 +341,11 @@ static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, ui
     copier *const way = copier_of(d);
     if (!places && stride == d->dimension && stride <= ROW_BUFFER / 2 &&
         count >= DPQI_STREAMED_BYTES / sizeof *out / stride) {
-#if LANES == LINE
-        if (d->codes == 256 && !d->norm_codes && d->dimension == d->groups * d->width && d->dimension % LINE == 0 &&
-            (d->width == LINE || (d->width == 8 && d->pitch == 8))) {
-            stream_lines(d, ids, first, count, out);
-            return;
-        }
-#endif
-        stream_rows(d, way, ids, first, count, out);
+        if (ids && d->row_bytes <= 512)
+            stream_scattered(d, way, ids, count, out);
+        else
+            stream_any(d, way, ids, first, count, out);
+        stream_end();
         return;
     }
     const size_t whole = whole_groups(d, d->dimension), fetched = d->width > 4 ? d->dimension : 0;

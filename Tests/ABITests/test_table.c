@@ -39,6 +39,8 @@ static const layout layouts[] = {
     {.name = "very wide codewords", .rows = 20, .dimension = 333, .groups = 2, .codes = 6, .f16 = 1},
     {.name = "width 12, padded", .rows = 60, .dimension = 117, .groups = 10, .codes = 40},
     {.name = "width 16, 256 codes", .rows = 300, .dimension = 144, .groups = 9, .codes = 256, .words = 1},
+    {.name = "width 4, 256 codes", .rows = 120, .dimension = 100, .groups = 25, .codes = 256},
+    {.name = "width 8, 256 codes, shared", .rows = 70, .dimension = 64, .groups = 8, .codes = 256, .shared = 1},
     {.name = "width 24, padded", .rows = 50, .dimension = 211, .groups = 9, .codes = 16, .shared = 1},
     {.name = "width 41", .rows = 50, .dimension = 410, .groups = 10, .codes = 17, .cosine = 1},
     {.name = "9 bits, width 7, padded", .rows = 50, .dimension = 85, .groups = 13, .codes = 400},
@@ -229,6 +231,34 @@ static void check_row(const fixture *f, size_t id, const float *row) {
         CHECK(fabs((double)row[c] - (float)expected[c]) <= error, "row %zu column %zu: %g, not %g", id, c, row[c],
               expected[c]);
     free(expected);
+}
+
+/* So many rows that they go past the caches, to where a line of the cache begins, a quarter of one and a single value:
+ * the same bits as a few rows give, and nothing around them. */
+static void check_many_rows(const fixture *f, const dpq_table *table) {
+    const size_t n = f->layout.rows, d = f->layout.dimension, count = ((size_t)16 << 20) / (sizeof(float) * d) + 133;
+    const size_t bytes = d * sizeof(float), spare = 32, offsets[] = {0, 4, 1};
+    if (n == 0 || d > 2048) return;
+    dpq_error error;
+    uint64_t seed = 12;
+    float *rows = malloc(n * bytes), *memory = malloc(count * bytes + 2 * spare * sizeof *memory);
+    int64_t *ids = malloc(count * sizeof *ids);
+    CHECK(dpq_table_read(table, 0, n, rows, d, &error) == DPQ_OK, "%s", error.message);
+    for (size_t i = 0; i < count; i++) ids[i] = (int64_t)(random_bits(&seed) % n);
+    for (size_t o = 0; o < 3; o++) {
+        const size_t to_line = (64 - (uintptr_t)memory % 64) % 64 / sizeof *memory,
+                     lead = to_line + offsets[o]; /* < spare */
+        float *out = memory + lead;
+        if (lead) out[-1] = untouched;
+        out[count * d] = untouched;
+        memset(out, 0, count * bytes);
+        CHECK(dpq_table_lookup(table, ids, count, DPQ_OUTSIDE_ERROR, out, d, &error) == DPQ_OK, "%s", error.message);
+        size_t wrong = 0;
+        for (size_t i = 0; i < count; i++) wrong += memcmp(out + i * d, rows + (size_t)ids[i] * d, bytes) != 0;
+        CHECK(wrong == 0, "%zu of %zu rows, %zu values from a line's start", wrong, count, offsets[o]);
+        CHECK((!lead || out[-1] == untouched) && out[count * d] == untouched, "written around the rows");
+    }
+    free(rows), free(memory), free(ids);
 }
 
 static void check_rows(const fixture *f, const dpq_table *table) {
@@ -546,6 +576,7 @@ static void check_layout(const layout *l, uint64_t seed) {
         check_tiers(&f, table);
         check_words(&f, table);
         check_rows(&f, table);
+        check_many_rows(&f, table);
         check_narrow(&f, table);
         check_bags(&f, table);
         check_queries(&f, table);
