@@ -20,6 +20,7 @@ bench: packages
 
 # The same work by faiss, numpy, torch and nanopq; PEERS="--only assign --quick" for a part of it.
 bench-peers: build
+	@scripts/install-packages cmake gcc
 	Benchmarks/Peers/run "$$(swift build $(RELEASE) --show-bin-path)/dpq" $(PEERS)
 
 build: packages

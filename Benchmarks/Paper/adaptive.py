@@ -53,13 +53,13 @@ def main():
     options = parser.parse_args()
     study = common.Study(options)
     rows, looks = [], []
-    for task in options.only:
+    for task in TASKS:
         _, _, tiers, bits = TASKS[task]
         made = {}
 
         def runs(name, extra, task=task, made=made):
-            found = [study.run(f"{task}-{name}-seed{seed}", command(options, task, extra, seed))
-                     for seed in range(1, options.seeds + 1)]
+            found = [study.run(f"{task}-{name}-seed{seed}", command(options, task, extra, seed),
+                               only_known=task not in options.only) for seed in range(1, options.seeds + 1)]
             made[name] = [run for run in found if run]
 
         def adaptive(choice, tiers=tiers, bits=bits, runs=runs):

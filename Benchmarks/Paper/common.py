@@ -48,17 +48,27 @@ class Study:
     def __init__(self, options):
         self.options = options
         self.made = []
+        # What earlier sessions or other machines left: those runs are not made again.
+        kept = options.results / "results.json"
+        self.known = {run["name"]: run for run in json.loads(kept.read_text())} if kept.exists() else {}
 
     def run(self, name, command, only_known=False):
-        """The report of a run, made now or earlier; None where it is not there and none is to be made."""
+        """The report of a run, made now or earlier; None where it is not there and none is to be made.
+
+        With `only_known` none is made, and one that results.json has counts whatever its command was.
+        """
         folder = self.options.runs / name
         report, about = folder / "report.json", folder / "run.json"
         command = [str(part) for part in command]
         if (not self.options.report_only and about.exists() and about.stat().st_size
                 and json.loads(about.read_text())["command"] != command):
             raise SystemExit(f"{folder} holds a run of another command: remove it, or choose another --runs")
+        only_known = only_known or self.options.report_only
+        known = self.known.get(name)
+        if not report.exists() and known and (only_known or known["command"] == self.portable(command)):
+            return self.add(known)
         if not report.exists():
-            if self.options.report_only or only_known:
+            if only_known:
                 return None
             folder.mkdir(parents=True, exist_ok=True)
             resumed = (folder / "checkpoint.safetensors").exists()
@@ -74,17 +84,22 @@ class Study:
                 "cpu_seconds": None if resumed else after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
                 "machine": machine()}))
         run = {"name": name, **json.loads(report.read_text()), **json.loads(about.read_text())}
-        self.made = [other for other in self.made if other["name"] != name] + [run]
+        run["command"] = self.portable(run["command"])
+        return self.add(run)
+
+    def add(self, run):
+        self.made = [other for other in self.made if other["name"] != run["name"]] + [run]
         return run
+
+    def portable(self, command):
+        """The command with DATA for the folder of the data."""
+        data = str(self.options.data)
+        return ["DATA" + part[len(data):] if part.startswith(data) else part for part in command]
 
     def write(self, title, lines):
         """results.json with all runs, results.md with the table and how it came about."""
         self.options.results.mkdir(parents=True, exist_ok=True)
-        runs = [{k: v for k, v in run.items() if k != "command" or v} for run in self.made]
-        for run in runs:
-            run["command"] = ["DATA" + part[len(str(self.options.data)):] if part.startswith(str(self.options.data))
-                              else part for part in run["command"]]
-        (self.options.results / "results.json").write_text(json.dumps(runs, indent=1) + "\n")
+        (self.options.results / "results.json").write_text(json.dumps(self.made, indent=1) + "\n")
         dates = sorted({run["date"] for run in self.made if "date" in run})
         kinds = sorted({f"{run['machine']['processor']}, {run['machine']['processors']} processors, {run['isa']}"
                         for run in self.made if "machine" in run})

@@ -38,19 +38,19 @@ def main():
     options = parser.parse_args()
     study = common.Study(options)
     rows = []
-    for data in options.only:
+    for data in DATA:
         files = [part for name, file in DATA[data] for part in (f"--{name}", options.data / file)]
-        for size in options.sizes:
+        for size in ("small", "medium"):
             kinds = {**EMBEDDINGS, **(BASELINES if (data, size) == ("ptb", "small") else {})}
             for name, extra in kinds.items():
-                if options.embeddings and name not in options.embeddings:
-                    continue
+                asked = data in options.only and size in options.sizes and name in (options.embeddings or kinds)
                 made = []
                 for seed in range(1, options.seeds + 1):
                     command = ["language-model", *files, "--preset", f"{data}-{size}", *extra, "--seed", seed]
                     if options.epochs:
                         command += ["--epochs", options.epochs]
-                    made.append(study.run(f"{data}-{size}-{name.replace(', ', '-').replace(' ', '-')}-seed{seed}", command))
+                    made.append(study.run(f"{data}-{size}-{name.replace(', ', '-').replace(' ', '-')}-seed{seed}", command,
+                                          only_known=not asked))
                 made = [run for run in made if run]
                 if made:
                     first = made[0]

@@ -36,11 +36,11 @@ def main():
     options = parser.parse_args()
     study = common.Study(options)
     rows = []
-    for task in options.only:
+    for task in TASKS:
         kinds = EMBEDDINGS if options.without_baselines else {**EMBEDDINGS, **BASELINES}
         for embedding, extra in kinds.items():
-            made = [study.run(f"{task}-{embedding}-seed{seed}", command(options, task, embedding, extra, seed))
-                    for seed in range(1, options.seeds + 1)]
+            made = [study.run(f"{task}-{embedding}-seed{seed}", command(options, task, embedding, extra, seed),
+                              only_known=task not in options.only) for seed in range(1, options.seeds + 1)]
             made = [run for run in made if run]
             if not made:
                 continue
