@@ -49,4 +49,14 @@ typedef struct dpqi_tier_map {
 
 #define DPQI_RANK_BLOCK 512
 
+/* Outputs from this many bytes on go past the caches, since reading a line only to overwrite it halves the speed. Below,
+ * who reads the rows next finds them in the cache. Rows are without gaps, and not longer than a buffer holds twice. */
+#define DPQI_STREAMED_BYTES ((size_t)16 << 20)
+#define DPQI_STREAMED_DIMENSION 2048
+
+static inline int dpqi_streams(size_t dimension, size_t stride, size_t count) {
+    return stride == dimension && dimension <= DPQI_STREAMED_DIMENSION &&
+           count >= DPQI_STREAMED_BYTES / sizeof(float) / dimension;
+}
+
 #endif

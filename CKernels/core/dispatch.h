@@ -18,11 +18,15 @@ typedef struct dpqi_kernels {
                    int64_t *out_row);
 
     /* Rows `ids`[count], all inside the tier, or [first, first + count) where ids is NULL: decoded to
-     * out[count][stride], or row i to out[places[i]] where places is not NULL; their weighted sum added to
-     * out[dimension] (weights may be NULL). */
-    void (*decode_rows)(const dpqi_decoder *decoder, const int64_t *ids, uint64_t first, size_t count,
-                        const uint16_t *places, float *out, size_t stride);
+     * out[count][stride]; their weighted sum added to out[dimension] (weights may be NULL). */
+    void (*decode_rows)(const dpqi_decoder *decoder, const int64_t *ids, uint64_t first, size_t count, float *out,
+                        size_t stride);
     void (*decode_sum)(const dpqi_decoder *decoder, const int64_t *ids, const float *weights, size_t count, float *out);
+
+    /* Rows of several tiers, at most 256: row rows[i], inside tier tier[i], to out[i][stride]. Codes are fetched by the
+     * caller. With `streamed` the output goes past the caches: dpqi_streams holds for the whole of it. */
+    void (*decode_mixed)(const dpqi_decoder *const *decoders, size_t tiers, const uint8_t *tier, const int64_t *rows,
+                         size_t count, int streamed, float *out, size_t stride);
 
     /* Rounds count values to the 2-byte type. */
     void (*narrow)(const float *values, size_t count, dpq_scalar type, uint16_t *out);

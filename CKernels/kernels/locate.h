@@ -1,4 +1,5 @@
-/* The place of a row in its tier: a count at the start of its block of rows, and the rows of its tier since then. */
+/* The place of a row in its tier: a count at the start of its block of rows, and the rows of its tier since then, or the
+ * count at the start of the next block less the rows of its tier from there on, whichever is nearer. */
 
 /* The field of a row in a map. */
 static inline size_t tier_field(const dpqi_tier_map *m, size_t row) {
@@ -8,15 +9,21 @@ static inline size_t tier_field(const dpqi_tier_map *m, size_t row) {
     return window >> bit % 8 & (((size_t)1 << m->bits) - 1);
 }
 
+/* The lowest bit of every field of a word that holds `wanted`, a value repeated in all of them. */
+static inline __attribute__((always_inline)) uint64_t equal_fields(uint64_t word, uint64_t wanted, uint64_t lowest,
+                                                                   size_t bits) {
+    const uint64_t different = word ^ wanted;
+    uint64_t any = different;
+    DPQI_ROLLED for (size_t k = 1; k < bits; k++) any |= different >> k;
+    return ~any & lowest;
+}
+
 /* How many of the `count` rows from `first` on, a multiple of 8, have `value` in their field. */
 static __attribute__((noinline)) size_t count_fields(const dpqi_tier_map *m, size_t first, size_t count, size_t value) {
     const uint64_t wanted = m->lowest * value;
     size_t found = 0;
     DPQI_ROLLED for (size_t at = first / 8 * m->bits; count > 0; at += m->fields / 8 * m->bits) {
-        const uint64_t different = load_word(m->packed + at, m->packed_bytes - at) ^ wanted;
-        uint64_t any = different;
-        DPQI_ROLLED for (size_t k = 1; k < m->bits; k++) any |= different >> k;
-        uint64_t equal = ~any & m->lowest;
+        uint64_t equal = equal_fields(load_word(m->packed + at, m->packed_bytes - at), wanted, m->lowest, m->bits);
         if (count < m->fields) {
             equal &= ((uint64_t)1 << count * m->bits) - 1;
             count = m->fields;
@@ -25,6 +32,31 @@ static __attribute__((noinline)) size_t count_fields(const dpqi_tier_map *m, siz
         count -= m->fields;
     }
     return found;
+}
+
+/* The rows of `tier` before `row`. Half a block is counted, always, so that nothing has to be foreseen. The map goes on
+ * behind the block, by a word at least. */
+static inline __attribute__((always_inline)) uint64_t rank_of(const dpqi_tier_map *m, size_t row, size_t tier,
+                                                              size_t bits) {
+    enum { HALF = DPQI_RANK_BLOCK / 2 };
+    const size_t fields = 64 / bits & ~(size_t)7, block = row / DPQI_RANK_BLOCK, in_block = row % DPQI_RANK_BLOCK;
+    const size_t upper = in_block / HALF, in_half = in_block % HALF;
+    const uint8_t *at = m->packed + (row - in_half) / 8 * bits;
+    const uint64_t wanted = m->lowest * tier, above = (uint64_t)0 - upper;
+    size_t found = 0;
+    for (size_t first = 0; first < HALF; first += fields, at += fields / 8 * bits) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        const size_t before = in_half <= first ? 0 : in_half - first;
+        const uint64_t below = before >= fields ? ~(uint64_t)0 : ((uint64_t)1 << before * bits) - 1;
+        found += (size_t)__builtin_popcountll(equal_fields(word, wanted, m->lowest, bits) & (below ^ above));
+    }
+    const uint64_t start = m->rank[(block + upper) * m->tiers + tier];
+    return upper ? start - found : start + found;
+}
+
+static __attribute__((noinline)) uint64_t rank_of_any(const dpqi_tier_map *m, size_t row, size_t tier) {
+    return rank_of(m, row, tier, m->bits);
 }
 
 static inline size_t tier_of_field(const dpqi_tier_map *m, size_t field) {
@@ -36,15 +68,27 @@ static inline int64_t place_within(const dpqi_tier_map *m, size_t tier, uint64_t
     return (int64_t)(place < m->rows[tier] ? place : m->rows[tier] - 1);
 }
 
+static inline void fetch_rank(const dpqi_tier_map *m, size_t row) {
+    const size_t half = DPQI_RANK_BLOCK / 2, block = (row + half) / DPQI_RANK_BLOCK;
+    __builtin_prefetch(m->packed + row / half * half / 8 * m->bits, 0, 3);
+    /* The count of the last block is the nearest to its end as well. */
+    __builtin_prefetch(m->rank + block * m->tiers, 0, 3);
+}
+
 static void DPQI_NAME(locate)(const dpqi_tier_map *m, const int64_t *ids, uint64_t first, size_t count,
                               uint8_t *out_tier, int64_t *out_row) {
     if (ids) {
         for (size_t i = 0; i < count; i++) {
+            if (i + DPQI_ROWS_AHEAD < count) fetch_rank(m, (size_t)ids[i + DPQI_ROWS_AHEAD]);
             const size_t row = (size_t)ids[i], block = row / DPQI_RANK_BLOCK, start = block * DPQI_RANK_BLOCK;
             const size_t tier = tier_of_field(m, tier_field(m, row));
-            const uint64_t before = m->rank[block * m->tiers + tier];
+            const int whole = (start + DPQI_RANK_BLOCK) / 8 * m->bits + sizeof(uint64_t) <= m->packed_bytes;
             out_tier[i] = (uint8_t)tier;
-            out_row[i] = place_within(m, tier, before + count_fields(m, start, row - start, tier));
+            out_row[i] =
+                place_within(m, tier,
+                             !whole ? m->rank[block * m->tiers + tier] + count_fields(m, start, row - start, tier)
+                             : m->bits == 2 ? rank_of(m, row, tier, 2) /* three tiers or four */
+                                            : rank_of_any(m, row, tier));
         }
         return;
     }

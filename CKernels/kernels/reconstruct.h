@@ -3,15 +3,11 @@
 /* Rows whose codes are fetched ahead when rows are asked for in any order: enough to hide a miss in memory. */
 #define DPQI_ROWS_AHEAD 16
 
-/* Outputs from this many bytes on go past the caches, since reading a line only to overwrite it halves the speed.
- * Below, who reads the rows next finds them in the cache. */
-#define DPQI_STREAMED_BYTES ((size_t)16 << 20)
-
 /* Values of a cache line. */
 #define LINE 16
 
-/* Values that are gathered on the stack, some rows of all but the longest. */
-#define ROW_BUFFER 4096
+/* Values that are gathered on the stack, two rows at least of those that are streamed. */
+#define ROW_BUFFER (2 * DPQI_STREAMED_DIMENSION)
 
 /* Codewords are copied in whole vectors of this many values: the excess lands in the slot of the next group, which is
  * written afterwards. A width of 1, 2 or 4 is a vector of its own. */
@@ -158,9 +154,21 @@ static __attribute__((noinline)) void add_codewords(const dpqi_decoder *d, const
     }
 }
 
-/* Row `id`. The first `whole` groups may be copied in whole vectors. */
-static __attribute__((noinline)) void decode_row(const dpqi_decoder *d, copier *way, size_t whole, size_t id,
-                                                 float *out) {
+/* How the rows of a tier are decoded: found once for all of them. */
+typedef struct row_way {
+    const dpqi_decoder *decoder;
+    copier *copy;
+    size_t whole; /* leading groups that may be copied in whole vectors */
+} row_way;
+
+/* `room` values may be written from the start of a row. */
+static __attribute__((noinline)) row_way way_of(const dpqi_decoder *d, size_t room) {
+    return (row_way){d, copier_of(d), whole_groups(d, room)};
+}
+
+static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, float *out) {
+    const dpqi_decoder *d = way->decoder;
+    const size_t whole = way->whole;
     const uint8_t *row = d->packed + id * d->row_bytes;
     const size_t groups = d->adds ? 0 : d->groups, at_once = d->codes == 256 ? groups : DPQI_CODE_RUN;
     if (d->adds) add_codewords(d, row, out);
@@ -170,7 +178,7 @@ static __attribute__((noinline)) void decode_row(const dpqi_decoder *d, copier *
         const size_t copied = whole <= start ? 0 : whole - start < run ? whole - start : run;
         const void *codes = codes_of(row, start, run, d->bits, d->codes, &scratch);
         const float *codebook = d->codebook + start * d->codebook_stride;
-        way(d, codebook, codes, copied, out + start * d->width);
+        way->copy(d, codebook, codes, copied, out + start * d->width);
         DPQI_ROLLED for (size_t g = copied; g < run; g++) {
             const size_t column = (start + g) * d->width, rest = d->dimension - column;
             copy_exactly(out + column, codebook + g * d->codebook_stride + code_at(codes, d->bits > 8, g) * d->pitch,
@@ -180,6 +188,7 @@ static __attribute__((noinline)) void decode_row(const dpqi_decoder *d, copier *
     if (d->norm_codes) scale_row(d, id, out);
 }
 
+#if LANES >= 8 /* the levels that can store past the caches */
 /* Streams the whole lines of buffer[line, end) to *out, of which values before `begin` of the first line are not there.
  * Returns where it stopped. */
 static inline __attribute__((always_inline)) size_t stream_buffer(const float *buffer, size_t line, size_t end,
@@ -197,17 +206,17 @@ static inline __attribute__((always_inline)) size_t stream_buffer(const float *b
 /* Rows without gaps past the caches, through a buffer that lies as the output lies in its cache lines. A row leaves the
  * buffer once the next one is in it: a load of what was only just stored, in other pieces, waits until the stores are in
  * the cache, and those wait for the lines streamed before them. */
-static void stream_rows(const dpqi_decoder *d, copier *way, const int64_t *ids, uint64_t first, size_t count,
-                        float *out) {
+static __attribute__((noinline)) void stream_rows(const row_way *ways, const uint8_t *tier, const int64_t *ids,
+                                                  uint64_t first, size_t count, float *out) {
     _Alignas(64) float buffer[ROW_BUFFER + 2 * LINE];
-    const size_t whole = whole_groups(d, d->dimension + COPIED_EXCESS);
+    const size_t dimension = ways->decoder->dimension;
     size_t begin = (uintptr_t)out / sizeof *out % LINE, end = begin, line = 0;
     for (size_t i = 0; i < count; i++) {
         const size_t before = end;
-        prefetch_codes(d, ids, i, count);
-        decode_row(d, way, whole, row_of(ids, first, i), buffer + end);
-        end += d->dimension;
-        const int full = i + 1 == count || end + d->dimension > ROW_BUFFER;
+        if (!tier) prefetch_codes(ways->decoder, ids, i, count);
+        decode_row(ways + (tier ? tier[i] : 0), row_of(ids, first, i), buffer + end);
+        end += dimension;
+        const int full = i + 1 == count || end + dimension > ROW_BUFFER;
         line = stream_buffer(buffer, line, full ? end : before, &begin, &out);
         if (!full) continue;
         v16_store(buffer, v16_load(buffer + line));
@@ -264,7 +273,7 @@ stream_codewords(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size
         prefetch_codes(d, ids, i, count);
         for (; codes < end; codes++, codebook += stride, out += width) {
             const float *codeword = codebook + codes[0] * width;
-            for (size_t c = 0; c < width; c += 4) v4_stream(out + c, v4_load(codeword + c));
+            DPQI_ROLLED for (size_t c = 0; c < width; c += 4) v4_stream(out + c, v4_load(codeword + c));
         }
     }
 }
@@ -272,7 +281,6 @@ stream_codewords(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size
 static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *d, const int64_t *ids, uint64_t first,
                                                       size_t count, float *out) {
     switch (d->width) {
-    case 4: stream_codewords(d, ids, first, count, out, 4); break;
     case 8: stream_codewords(d, ids, first, count, out, 8); break;
     case 16: stream_codewords(d, ids, first, count, out, 16); break;
     default: stream_codewords(d, ids, first, count, out, d->width); break;
@@ -281,9 +289,7 @@ static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *d, con
 #endif
 
 /* Rows without gaps past the caches, the way that suits them. */
-static void stream_any(const dpqi_decoder *d, copier *way, const int64_t *ids, uint64_t first, size_t count,
-                       float *out) {
-#if LANES >= 8
+static void stream_any(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out) {
     /* A byte a code, and no codeword that is cut off or scaled. */
     if (d->codes == 256 && !d->norm_codes && d->dimension == d->groups * d->width) {
 #if LANES == LINE
@@ -298,8 +304,8 @@ static void stream_any(const dpqi_decoder *d, copier *way, const int64_t *ids, u
         }
 #endif
     }
-#endif
-    stream_rows(d, way, ids, first, count, out);
+    const row_way way = way_of(d, d->dimension + COPIED_EXCESS);
+    stream_rows(&way, NULL, ids, first, count, out);
 }
 
 /* Copies exactly `count` bytes. */
@@ -314,8 +320,8 @@ static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t count) {
 
 /* Rows in any order past the caches. The codes of a block of rows are brought together before the first of them is
  * decoded: lines that are fetched from here and there hold up those that are streamed, where the two alternate. */
-static __attribute__((noinline)) void stream_scattered(const dpqi_decoder *d, copier *way, const int64_t *ids,
-                                                       size_t count, float *out) {
+static __attribute__((noinline)) void stream_scattered(const dpqi_decoder *d, const int64_t *ids, size_t count,
+                                                       float *out) {
     enum { ROWS = 128, BYTES = 16384 };
     uint8_t codes[BYTES], norms[ROWS];
     size_t rows = BYTES / d->row_bytes;
@@ -331,29 +337,59 @@ static __attribute__((noinline)) void stream_scattered(const dpqi_decoder *d, co
             copy_bytes(codes + i * d->row_bytes, d->packed + id * d->row_bytes, d->row_bytes);
             if (d->norm_codes) norms[i] = d->norm_codes[id];
         }
-        stream_any(&block, way, NULL, 0, rows, out + start * d->dimension);
+        stream_any(&block, NULL, 0, rows, out + start * d->dimension);
     }
 }
 
-/* Rows `ids`[count], or [first, first + count) where ids is NULL, to out[count][stride], or row i to out[places[i]]. */
-static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count,
-                                   const uint16_t *places, float *out, size_t stride) {
-    copier *const way = copier_of(d);
-    if (!places && stride == d->dimension && stride <= ROW_BUFFER / 2 &&
-        count >= DPQI_STREAMED_BYTES / sizeof *out / stride) {
+#endif /* LANES >= 8 */
+
+/* Values of a row whose lines come from afar while its first codewords are copied. */
+static inline size_t fetched_values(const dpqi_decoder *d) { return d->width > 4 ? d->dimension : 0; }
+
+static inline void fetch_lines(float *row, size_t values) {
+    DPQI_ROLLED for (size_t c = 0; c < values; c += LINE) __builtin_prefetch(row + c, 1, 3);
+}
+
+/* Rows `ids`[count], or [first, first + count) where ids is NULL, to out[count][stride]. */
+static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out,
+                                   size_t stride) {
+#if LANES >= 8
+    if (dpqi_streams(d->dimension, stride, count)) {
         if (ids && d->row_bytes <= 512)
-            stream_scattered(d, way, ids, count, out);
+            stream_scattered(d, ids, count, out);
         else
-            stream_any(d, way, ids, first, count, out);
+            stream_any(d, ids, first, count, out);
         stream_end();
         return;
     }
-    const size_t whole = whole_groups(d, d->dimension), fetched = d->width > 4 ? d->dimension : 0;
+#endif
+    const row_way way = way_of(d, d->dimension);
+    const size_t fetched = fetched_values(d);
     for (size_t i = 0; i < count; i++) {
-        float *target = out + (places ? places[i] : i) * stride;
         prefetch_codes(d, ids, i, count);
-        /* The lines a row is written to come from afar while its first codewords are copied. */
-        DPQI_ROLLED for (size_t c = 0; c < fetched; c += LINE) __builtin_prefetch(target + c, 1, 3);
-        decode_row(d, way, whole, row_of(ids, first, i), target);
+        fetch_lines(out + i * stride, fetched);
+        decode_row(&way, row_of(ids, first, i), out + i * stride);
+    }
+}
+
+/* Row rows[i] of tier tier[i] to out[i][stride]. */
+static void DPQI_NAME(decode_mixed)(const dpqi_decoder *const *decoders, size_t tiers, const uint8_t *tier,
+                                    const int64_t *rows, size_t count, int streamed, float *out, size_t stride) {
+    row_way ways[256];
+#if LANES >= 8
+    if (streamed) {
+        for (size_t t = 0; t < tiers; t++) ways[t] = way_of(decoders[t], decoders[t]->dimension + COPIED_EXCESS);
+        stream_rows(ways, tier, rows, 0, count, out);
+        stream_end();
+        return;
+    }
+#else
+    (void)streamed;
+#endif
+    for (size_t t = 0; t < tiers; t++) ways[t] = way_of(decoders[t], decoders[t]->dimension);
+    for (size_t i = 0; i < count; i++) {
+        const row_way *way = ways + tier[i];
+        fetch_lines(out + i * stride, fetched_values(way->decoder));
+        decode_row(way, (size_t)rows[i], out + i * stride);
     }
 }

@@ -5,8 +5,8 @@
 #include "kernels/names.h"
 
 #include "kernels/bitpack.h"
-#include "kernels/locate.h"
 #include "kernels/reconstruct.h"
+#include "kernels/locate.h"
 #include "kernels/turn.h"
 #include "kernels/sum.h"
 #include "kernels/score.h"
@@ -16,6 +16,7 @@ const dpqi_kernels DPQI_NAME(kernels) = {
     .name = DPQI_STRING(DPQI_LEVEL),
     .locate = DPQI_NAME(locate),
     .decode_rows = DPQI_NAME(decode_rows),
+    .decode_mixed = DPQI_NAME(decode_mixed),
     .decode_sum = DPQI_NAME(decode_sum),
     .narrow = DPQI_NAME(narrow),
     .score_tables = DPQI_NAME(score_tables),

@@ -75,11 +75,10 @@ static __attribute__((noinline)) void add_groups(const dpqi_decoder *d, size_t r
 static __attribute__((noinline)) void add_rows_apart(const dpqi_decoder *d, const int64_t *ids, const float *weights,
                                                      size_t count, float *restrict out) {
     float row[ROW_BUFFER + COPIED_EXCESS];
-    copier *const way = copier_of(d);
-    const size_t whole = whole_groups(d, d->dimension + COPIED_EXCESS);
+    const row_way way = way_of(d, d->dimension + COPIED_EXCESS);
     DPQI_ROLLED for (size_t i = 0; i < count; i++) {
         prefetch_codes(d, ids, i, count);
-        decode_row(d, way, whole, (size_t)ids[i], row);
+        decode_row(&way, (size_t)ids[i], row);
         add_values(out, row, weights ? weights[i] : 1.0f, d->dimension);
     }
 }

@@ -85,7 +85,10 @@ static dpq_status read_identity(dpq_table *table, dpq_error *error) {
     if ((status = need_count(table, "tiers", 1, MAXIMUM_TIERS, &tiers, error))) return status;
     table->tiers = calloc((size_t)tiers, sizeof *table->tiers);
     table->tier_rows = calloc((size_t)tiers, sizeof *table->tier_rows);
-    if (!table->tiers || !table->tier_rows) return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for the tiers");
+    table->decoders = calloc((size_t)tiers, sizeof *table->decoders);
+    if (!table->tiers || !table->tier_rows || !table->decoders)
+        return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for the tiers");
+    for (size_t t = 0; t < tiers; t++) table->decoders[t] = &table->tiers[t].decoder;
     table->tier_count = (uint32_t)tiers;
     return DPQ_OK;
 }
@@ -401,6 +404,7 @@ void dpq_table_close(dpq_table *table) {
     }
     free(table->tiers);
     free(table->tier_rows);
+    free(table->decoders);
     dpqi_container_close(&table->container);
     dpqi_file_close(&table->file);
     free(table);

@@ -27,11 +27,12 @@ struct dpq_table {
     dpq_metric metric;
     dpq_assignment assignment;
     uint32_t tier_count;
-    dpqi_tier *tiers;           /* [tier_count] */
-    uint64_t *tier_rows;        /* [tier_count]; owned by the table for `map` */
-    dpqi_tier_map map;          /* where there are several tiers */
-    const uint8_t *norm_codes;  /* one a row, or NULL; a single tier's decoder knows them too */
-    const float *norm_codebook; /* [256], or NULL */
+    dpqi_tier *tiers;              /* [tier_count] */
+    uint64_t *tier_rows;           /* [tier_count]; owned by the table for `map` */
+    const dpqi_decoder **decoders; /* [tier_count]: those of `tiers`; owned */
+    dpqi_tier_map map;             /* where there are several tiers */
+    const uint8_t *norm_codes;     /* one a row, or NULL; a single tier's decoder knows them too */
+    const float *norm_codebook;    /* [256], or NULL */
 
     /* NULL without a vocabulary. Offsets are not checked at opening, but where they are used. */
     const uint8_t *word_bytes;

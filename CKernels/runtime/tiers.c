@@ -3,12 +3,25 @@
 #include "runtime/error.h"
 #include "runtime/table.h"
 
+/* Tier and place of at most DPQI_ROW_BLOCK rows, whose codes are on their way to the caches then. */
+static __attribute__((noinline)) void locate_and_fetch(const dpq_table *table, const dpqi_kernels *kernels,
+                                                       const int64_t *ids, uint64_t first, size_t count,
+                                                       uint8_t *out_tier, int64_t *out_row) {
+    kernels->locate(&table->map, ids, first, count, out_tier, out_row);
+    for (size_t i = 0; i < count; i++) {
+        const dpqi_decoder *d = table->decoders[out_tier[i]];
+        const uint8_t *codes = d->packed + (size_t)out_row[i] * d->row_bytes;
+        __builtin_prefetch(codes, 0, 3);
+        __builtin_prefetch(codes + d->row_bytes - 1, 0, 3);
+    }
+}
+
 void dpqi_table_sort(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, uint64_t first,
                      size_t count, dpqi_sorted_rows *out) {
     uint8_t tier[DPQI_ROW_BLOCK];
     int64_t row[DPQI_ROW_BLOCK];
     uint16_t next[256];
-    kernels->locate(&table->map, ids, first, count, tier, row);
+    locate_and_fetch(table, kernels, ids, first, count, tier, row);
     memset(out->start, 0, (table->tier_count + 1) * sizeof *out->start);
     for (size_t i = 0; i < count; i++) out->start[tier[i] + 1]++;
     for (uint32_t t = 0; t < table->tier_count; t++) {
@@ -25,20 +38,18 @@ void dpqi_table_sort(const dpq_table *table, const dpqi_kernels *kernels, const 
 void dpqi_table_decode(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, uint64_t first,
                        size_t count, float *out, size_t stride) {
     if (table->tier_count == 1) {
-        kernels->decode_rows(&table->tiers[0].decoder, ids, first, count, NULL, out, stride);
+        kernels->decode_rows(&table->tiers[0].decoder, ids, first, count, out, stride);
         return;
     }
-    dpqi_sorted_rows sorted;
+    uint8_t tier[DPQI_ROW_BLOCK];
+    int64_t row[DPQI_ROW_BLOCK];
+    /* Rows that are multiplied by their norms are read again at once. */
+    const int streamed = !table->norm_codes && dpqi_streams((size_t)table->dimension, stride, count);
     for (size_t start = 0; start < count; start += DPQI_ROW_BLOCK) {
         const size_t block = count - start < DPQI_ROW_BLOCK ? count - start : DPQI_ROW_BLOCK;
         float *target = out + start * stride;
-        dpqi_table_sort(table, kernels, ids ? ids + start : NULL, first + start, block, &sorted);
-        for (uint32_t t = 0; t < table->tier_count; t++) {
-            const size_t begin = sorted.start[t], rows = sorted.start[t + 1] - begin;
-            if (rows)
-                kernels->decode_rows(&table->tiers[t].decoder, sorted.rows + begin, 0, rows, sorted.places + begin,
-                                     target, stride);
-        }
+        locate_and_fetch(table, kernels, ids ? ids + start : NULL, first + start, block, tier, row);
+        kernels->decode_mixed(table->decoders, table->tier_count, tier, row, block, streamed, target, stride);
         for (size_t i = 0; table->norm_codes && i < block; i++) {
             const float norm = dpqi_table_norm(table, ids ? (uint64_t)ids[start + i] : first + start + i);
             for (size_t c = 0; c < table->dimension; c++) target[i * stride + c] *= norm;

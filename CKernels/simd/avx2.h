@@ -89,6 +89,8 @@ static inline vf vf_lookup16(const float *table, vi a) {
     const __m256 high = _mm256_permutevar8x32_ps(vf_load(table + 8), a);
     return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(a, 28)));
 }
+/* Stores to memory aligned as the vector, past the caches; stream_end orders them before what is stored afterwards. Levels
+ * of fewer than 8 lanes have no such words. */
 static inline void vf_stream(float *p, vf a) { _mm256_stream_ps(p, a); }
 static inline void stream_end(void) { _mm_sfence(); }
 /* 32 codes of 4 bits, a byte each. */

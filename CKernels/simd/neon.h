@@ -66,8 +66,6 @@ static inline vf vf_lookup16(const float *table, vi a) {
                                   vreinterpretq_u8_f32(vf_load(table + 8)), vreinterpretq_u8_f32(vf_load(table + 12))}};
     return vreinterpretq_f32_u8(vqtbl4q_u8(values, bytes));
 }
-static inline void vf_stream(float *p, vf a) { vf_store(p, a); }
-static inline void stream_end(void) {}
 /* 32 codes of 4 bits, a byte each. */
 static inline void spread_nibbles(const uint8_t *packed, uint8_t *out) {
     const uint8x16_t bytes = vld1q_u8(packed);

@@ -63,10 +63,6 @@ static inline vi vi_of_bits(vf a) { return (vi)dpqi_bits_of_float(a); }
 static inline vi vi_shift4(vi a) { return (vi)((uint32_t)a >> 4); }
 /* table[lowest 4 bits of a] */
 static inline vf vf_lookup16(const float *table, vi a) { return table[a & 15]; }
-/* Stores to memory aligned as a vector, past the caches where the level can; stream_end orders them before what is
- * stored afterwards. */
-static inline void vf_stream(float *p, vf a) { *p = a; }
-static inline void stream_end(void) {}
 /* 32 codes of 4 bits, a byte each. */
 static inline void spread_nibbles(const uint8_t *packed, uint8_t *out) {
     for (size_t i = 0; i < 16; i++) {
