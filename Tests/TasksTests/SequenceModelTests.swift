@@ -53,6 +53,8 @@ import Testing
       }
       gradients.append(dense)
     }
+    // Losses are of float32 values: their rounding, over twice the step, is in every difference, whatever the gradient.
+    let rounding = 2e-6
     for (parameter, gradient) in zip(parameters, gradients) {
       var (error, norm) = (0.0, 0.0)
       for row in 0..<parameter.value.rows {
@@ -70,7 +72,8 @@ import Testing
           norm += expected * expected
         }
       }
-      #expect(norm > 0 && error <= 1e-5 * norm, "\(parameter.name): \(error) of \(norm)")
+      let allowed = 1e-5 * norm + Double(gradient.count) * rounding * rounding
+      #expect(norm > 0 && error <= allowed, "\(parameter.name): \(error) of \(norm)")
     }
   }
 
