@@ -40,8 +40,10 @@ typedef struct finite_task {
 
 static void find_non_finite(void *context, size_t begin, size_t end, int worker) {
     const finite_task *task = context;
+    size_t *first_bad = &task->first_bad[worker];
+    if (*first_bad < begin) return;
     const size_t row = task->kernels->find_non_finite(task->rows, begin, end);
-    task->first_bad[worker] = row < end ? row : task->rows->count;
+    if (row < end) *first_bad = row;
 }
 
 dpq_status dpq_rows_find_non_finite(const dpq_rows *rows, int threads, size_t *out_row) {

@@ -68,9 +68,10 @@ size_t dpq_sweep_workspace_bytes(const dpq_assigner *assigner, size_t rows, int 
     partial part;
     const int workers = dpq_thread_count(threads);
     const size_t whole = carve_partial(assigner, codebook_count(assigner), NULL, &part);
-    const size_t slack = (size_t)workers * 4 * DPQ_ALIGNMENT;
-    const size_t partials = shares_groups(assigner, workers) ? whole + slack : whole * chunk_count(assigner, rows);
-    return carve_scratch(assigner, NULL, &scratch) * (size_t)workers + (partials > whole ? partials : whole + slack);
+    /* One worker shares the groups with none, where their codebooks are their own. */
+    const size_t by_group = carve_partial(assigner, 1, NULL, &part) * codebook_count(assigner);
+    const size_t partials = shares_groups(assigner, workers) ? by_group : whole * chunk_count(assigner, rows);
+    return carve_scratch(assigner, NULL, &scratch) * (size_t)workers + (partials > by_group ? partials : by_group);
 }
 
 typedef struct sweep_task {
@@ -82,6 +83,7 @@ typedef struct sweep_task {
     size_t scratch_bytes;
     char *partials;
     size_t partial_bytes; /* of all codebooks over one chunk */
+    size_t group_bytes;   /* of one */
     double *sums, *code_weights, *errors;
 } sweep_task;
 
@@ -146,9 +148,8 @@ static void sweep_groups(void *context, size_t begin, size_t end, int worker) {
     const dpq_assigner *assigner = task->assigner;
     const size_t rows = task->rows->count;
     partial part;
-    /* The groups before this worker's take no more than their share, and rounding one alignment an array. */
-    const size_t offset = carve_partial(assigner, begin, NULL, &part) + (size_t)worker * 2 * DPQ_ALIGNMENT;
-    const size_t bytes = carve_partial(assigner, end - begin, task->partials + offset, &part);
+    /* Several groups together take no more than each by itself. */
+    const size_t bytes = carve_partial(assigner, end - begin, task->partials + begin * task->group_bytes, &part);
     for (size_t chunk = 0; chunk < chunk_count(assigner, rows); chunk++) {
         memset(part.sums, 0, bytes);
         sum_chunk(task, worker, begin, end, chunk_begin(assigner, rows, chunk), chunk_begin(assigner, rows, chunk + 1),
@@ -195,6 +196,7 @@ dpq_status dpq_sweep(const dpq_assigner *assigner, const dpq_rows *rows, const f
     task.scratch_bytes = carve_scratch(assigner, NULL, &scratch);
     task.partials = task.scratch + task.scratch_bytes * (size_t)dpq_thread_count(threads);
     task.partial_bytes = carve_partial(assigner, codebooks, NULL, &part);
+    task.group_bytes = carve_partial(assigner, 1, NULL, &part);
     const double operations =
         2.0 * (double)rows->count * (double)layout->dimension * (double)layout->codes / (double)task.kernels->lanes;
     const int workers = dpqi_workers(threads, operations);
