@@ -10,6 +10,8 @@
 /* Rows of a tile. Rows lie in the lanes of vectors: a tile is stored [column][DPQI_TILE], so one coordinate of
  * neighbouring rows is contiguous, distances need no horizontal sums, and any width costs the same per value. */
 #define DPQI_TILE 64
+/* Columns that are worked on together; a group more where they end inside one. */
+#define DPQI_BLOCK_COLUMNS 64
 
 /* Codewords are interleaved by this many in a prepared codebook, [codes / 16][width][16]: their scalars are neighbours
  * for broadcasting, and whole vectors of codes can be loaded where there are too few rows to fill the lanes. */
@@ -47,9 +49,9 @@ typedef struct dpqi_batch_kernels {
     void (*accumulate)(const float *rows, size_t stride, size_t count, size_t columns, const int32_t *codes,
                        const float *weights, const float *errors, double *sums, double *tallies, size_t width);
 
-    /* out[r][width] = values[codes[r]] for r < count, rows of out `stride` apart. */
-    void (*copy_codewords)(const float *values, const int32_t *codes, size_t count, size_t width, float *out,
-                           size_t stride);
+    /* out[r][j][width] = values[j][codes[j][r]] for r < count, j < groups; rows of out `stride` apart. */
+    void (*copy_codewords)(const float *values, size_t book, const int32_t *codes, size_t groups, size_t count,
+                           size_t width, float *out, size_t stride);
 
     /* out[columns] = sum over e < count of weights[e] * rows[ids[e]], in the order of e; rows `columns` long. */
     void (*combine)(const float *rows, size_t columns, const int32_t *ids, const float *weights, size_t count,
@@ -81,8 +83,8 @@ typedef struct dpqi_batch_kernels {
     void (*subtract_product)(const float *tile, size_t width, const float *matrix, const float *bias, float *out);
     void (*add_by_code)(const float *rows, size_t stride, size_t count, size_t groups, size_t width,
                         const uint16_t *codes, size_t code_stride, double *sums, double *counts, size_t book);
-    double (*replace_rows)(const float *keys, const int32_t *codes, size_t count, size_t width, const float *rows,
-                           size_t stride, float *out);
+    void (*replace_rows)(const float *keys, size_t book, const int32_t *codes, size_t groups, size_t count,
+                         size_t width, const float *rows, size_t stride, float *out, double *sums);
     void (*pull_to_codes)(const float *rows, const float *upstream, size_t stride, size_t count, size_t groups,
                           size_t width, const float *keys, size_t book, const uint16_t *codes, size_t code_stride,
                           float weight, float *out);

@@ -47,6 +47,12 @@ static size_t groups_of_a_pass(const dpq_step *step) {
     return most > step->groups ? step->groups : most < least ? least : most;
 }
 
+/* Groups a worker takes at once: narrow stretches of rows would cost more than processors that end apart. */
+static size_t groups_of_a_piece(const dpq_step *step, int workers) {
+    const size_t share = (step->groups + (size_t)workers - 1) / (size_t)workers, pass = groups_of_a_pass(step);
+    return pass < share ? pass : share;
+}
+
 static size_t carve_scratch(const dpq_step *step, void *memory, step_scratch *out) {
     dpqi_arena arena = {memory, 0};
     const size_t groups = dpqi_walk_groups(step->width, step->groups), cells = groups * step->width * DPQI_TILE;
@@ -385,16 +391,17 @@ static void choose_codes(const step_task *task, const dpqi_block *block, const d
             tile = scratch->extended;
         }
         task->kernels->assign_tile(tile, block->rows, columns, keys, bias, step->codes, codes, NULL);
-        float *output = task->output ? task->output + block_offset(step, block, i) : NULL;
-        if (task->wants_loss) {
-            double *loss = task->shared.losses + group;
-            if (block->first_row == 0) *loss = 0;
-            *loss += task->kernels->replace_rows(codebook_of(step, task->keys, group), codes, block->rows, width,
-                                                 task->query + block_offset(step, block, i), stride, output);
-        } else if (output) {
-            task->kernels->copy_codewords(codebook_of(step, task->values, group), codes, block->rows, width, output,
-                                          stride);
-        }
+    }
+    const size_t at = block_offset(step, block, 0), book = step->shared ? 0 : step->codes;
+    float *output = task->output ? task->output + at : NULL;
+    if (task->wants_loss) {
+        double *losses = task->shared.losses + block->first_group;
+        if (block->first_row == 0) memset(losses, 0, groups * sizeof *losses);
+        task->kernels->replace_rows(codebook_of(step, task->keys, block->first_group), book, scratch->codes, groups,
+                                    block->rows, width, task->query + at, stride, output, losses);
+    } else if (output) {
+        task->kernels->copy_codewords(codebook_of(step, task->values, block->first_group), book, scratch->codes, groups,
+                                      block->rows, width, output, stride);
     }
     task->kernels->store_codes(scratch->codes, groups, block->rows, sizeof *task->out_codes,
                                task->out_codes + block->first_row * step->groups + block->first_group, step->groups);
@@ -430,7 +437,7 @@ dpq_status dpq_step_forward(const dpq_step *step, const float *query, const floa
     const int workers = dpqi_workers(threads, step_operations(step, task.kernels));
     if (step->normalise) {
         if (!statistics) {
-            dpqi_parallel(workers, step->groups, 1, sum_moments_task, &task);
+            dpqi_parallel(workers, step->groups, groups_of_a_piece(step, workers), sum_moments_task, &task);
             pool_statistics(step, &task.shared, task.shared.pooled);
             statistics = task.shared.pooled;
         }
@@ -443,7 +450,7 @@ dpq_status dpq_step_forward(const dpq_step *step, const float *query, const floa
         }
     if (step->variant == DPQ_VQ) set_centers(&task);
     task.wants_loss = out_regularization && step->variant == DPQ_VQ;
-    dpqi_parallel(workers, step->groups, 1, choose_codes_task, &task);
+    dpqi_parallel(workers, step->groups, groups_of_a_piece(step, workers), choose_codes_task, &task);
     if (out_regularization) {
         double loss = 0;
         if (task.wants_loss && step->batch)
@@ -708,17 +715,17 @@ dpq_status dpq_step_backward(const dpq_step *step, const float *query, const flo
     task.commitment = commitment;
     const int workers = dpqi_workers(threads, 3 * step_operations(step, task.kernels));
     if (!sx) {
-        dpqi_parallel(workers, step->groups, 1, gradients_vq_task, &task);
+        dpqi_parallel(workers, step->groups, groups_of_a_piece(step, workers), gradients_vq_task, &task);
         if (!out_key_gradient) return DPQ_OK;
         finish_vq(&task);
         gather_gradient(step, task.shared.key_gradients, out_key_gradient);
         return DPQ_OK;
     }
     if (step->normalise) set_statistics(&task, statistics);
-    dpqi_parallel(workers, step->groups, 1, gradients_sx_task, &task);
+    dpqi_parallel(workers, step->groups, groups_of_a_piece(step, workers), gradients_sx_task, &task);
     if (step->normalise) {
         pool_gradients(&task);
-        dpqi_parallel(workers, step->groups, 1, normalise_task, &task);
+        dpqi_parallel(workers, step->groups, groups_of_a_piece(step, workers), normalise_task, &task);
     }
     if (out_key_gradient) gather_key_gradient(&task, out_key_gradient);
     if (out_value_gradient) gather_gradient(step, task.shared.value_gradients, out_value_gradient);

@@ -19,8 +19,6 @@ typedef struct dpqi_walk {
     dpqi_block next;
 } dpqi_walk;
 
-#define DPQI_BLOCK_COLUMNS 64
-
 static inline void dpqi_walk_size(dpqi_walk *walk) {
     dpqi_block *next = &walk->next;
     const size_t rows = walk->end_row - next->first_row, groups = walk->end_group - next->first_group;

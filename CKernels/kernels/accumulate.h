@@ -41,24 +41,28 @@ static void DPQI_NAME(accumulate)(const float *rows, size_t stride, size_t count
     }
 }
 
-static inline __attribute__((always_inline)) void copy_words(const float *values, const int32_t *codes, size_t count,
-                                                             size_t width, float *out, size_t stride) {
+static inline __attribute__((always_inline)) void copy_words(const float *values, size_t book, const int32_t *codes,
+                                                             size_t groups, size_t count, size_t width, float *out,
+                                                             size_t stride) {
     for (size_t r = 0; r < count; r++)
-        memcpy(out + r * stride, values + (size_t)codes[r] * width, width * sizeof *values);
+        for (size_t j = 0; j < groups; j++)
+            memcpy(out + r * stride + j * width, values + (j * book + (size_t)codes[j * DPQI_TILE + r]) * width,
+                   width * sizeof *values);
 }
 
-/* out[r][width] = values[codes[r]] for r < count, rows of out `stride` apart. */
-static void DPQI_NAME(copy_codewords)(const float *values, const int32_t *codes, size_t count, size_t width, float *out,
-                                      size_t stride) {
+/* out[r][j][width] = values[j][codes[j][r]] for r < count, j < groups; rows of out `stride` apart; values
+ * [groups][book][width], book 0 where groups share them; codes [groups][DPQI_TILE]. */
+static void DPQI_NAME(copy_codewords)(const float *values, size_t book, const int32_t *codes, size_t groups,
+                                      size_t count, size_t width, float *out, size_t stride) {
     switch (width) {
-    case 1: copy_words(values, codes, count, 1, out, stride); break;
-    case 2: copy_words(values, codes, count, 2, out, stride); break;
-    case 3: copy_words(values, codes, count, 3, out, stride); break;
-    case 4: copy_words(values, codes, count, 4, out, stride); break;
-    case 6: copy_words(values, codes, count, 6, out, stride); break;
-    case 8: copy_words(values, codes, count, 8, out, stride); break;
-    case 16: copy_words(values, codes, count, 16, out, stride); break;
-    default: copy_words(values, codes, count, width, out, stride); break;
+    case 1: copy_words(values, book, codes, groups, count, 1, out, stride); break;
+    case 2: copy_words(values, book, codes, groups, count, 2, out, stride); break;
+    case 3: copy_words(values, book, codes, groups, count, 3, out, stride); break;
+    case 4: copy_words(values, book, codes, groups, count, 4, out, stride); break;
+    case 6: copy_words(values, book, codes, groups, count, 6, out, stride); break;
+    case 8: copy_words(values, book, codes, groups, count, 8, out, stride); break;
+    case 16: copy_words(values, book, codes, groups, count, 16, out, stride); break;
+    default: copy_words(values, book, codes, groups, count, width, out, stride); break;
     }
 }
 

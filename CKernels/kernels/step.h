@@ -36,21 +36,12 @@ static inline __attribute__((always_inline)) void logits_of(const float *tile, s
         }
 }
 
-static inline __attribute__((always_inline)) void shares_of(const float *tile, size_t width, const float *values,
-                                                            size_t count, const vf largest[ROWS_AT_ONCE],
-                                                            vf total[ROWS_AT_ONCE], vf mean[ROWS_AT_ONCE],
-                                                            float *shares, float *rewards) {
+static inline __attribute__((always_inline)) void rewards_of(const float *tile, size_t width, const float *values,
+                                                             size_t count, float *rewards) {
     vf reward[CODES_AT_ONCE][ROWS_AT_ONCE];
     score_codes(tile, width, values, NULL, count, reward);
     for (size_t i = 0; i < count; i++)
-        for (int v = 0; v < ROWS_AT_ONCE; v++) {
-            const size_t at = i * DPQI_TILE + (size_t)v * LANES;
-            const vf share = power_of_two(vf_sub(vf_load(shares + at), largest[v]));
-            vf_store(shares + at, share);
-            vf_store(rewards + at, reward[i][v]);
-            total[v] = vf_add(total[v], share);
-            mean[v] = vf_fma(share, reward[i][v], mean[v]);
-        }
+        for (int v = 0; v < ROWS_AT_ONCE; v++) vf_store(rewards + i * DPQI_TILE + v * LANES, reward[i][v]);
 }
 
 /* The softmax of a tile and what the gradient from above says of it. With logit_k = bias[k] + query . keys[k] and
@@ -73,11 +64,16 @@ static void DPQI_NAME(softmax)(const float *query, const float *upstream, size_t
         if (k < codes)
             logits_of(query + r, width, keys + k * width, bias + k, codes - k, largest, shares + k * DPQI_TILE + r);
         for (k = 0; k + CODES_AT_ONCE <= codes; k += CODES_AT_ONCE)
-            shares_of(upstream + r, width, values + k * width, CODES_AT_ONCE, largest, total, mean,
-                      shares + k * DPQI_TILE + r, rewards + k * DPQI_TILE + r);
-        if (k < codes)
-            shares_of(upstream + r, width, values + k * width, codes - k, largest, total, mean,
-                      shares + k * DPQI_TILE + r, rewards + k * DPQI_TILE + r);
+            rewards_of(upstream + r, width, values + k * width, CODES_AT_ONCE, rewards + k * DPQI_TILE + r);
+        if (k < codes) rewards_of(upstream + r, width, values + k * width, codes - k, rewards + k * DPQI_TILE + r);
+        for (k = 0; k < codes; k++)
+            for (int v = 0; v < ROWS_AT_ONCE; v++) {
+                const size_t at = k * DPQI_TILE + r + (size_t)v * LANES;
+                const vf share = power_of_two(vf_sub(vf_load(shares + at), largest[v]));
+                vf_store(shares + at, share);
+                total[v] = vf_add(total[v], share);
+                mean[v] = vf_fma(share, vf_load(rewards + at), mean[v]);
+            }
         for (int v = 0; v < ROWS_AT_ONCE; v++) {
             const vf inverse = vf_div(vf_set1(1), total[v]);
             vf_store(out_inverse + r + v * LANES, inverse);
@@ -284,37 +280,40 @@ static void DPQI_NAME(add_by_code)(const float *rows, size_t stride, size_t coun
     }
 }
 
-static inline __attribute__((always_inline)) double replace_cells(const float *keys, const int32_t *codes, size_t count,
-                                                                  size_t width, const float *rows, size_t stride,
-                                                                  float *out) {
-    enum { CHAINS = 4 }; /* of rows: one alone would wait for each addition */
-    float sums[CHAINS][8] = {{0}};
-    double total = 0;
-    for (size_t first = 0; first < count; first += CHAINS)
-        for (size_t i = 0; i < CHAINS && first + i < count; i++) {
-            const size_t r = first + i;
-            const float *key = keys + (size_t)codes[r] * width, *row = rows + r * stride;
+/* Rows outside, groups inside: a row's cells lie side by side, and lines of rows some power of two apart would drive each
+ * other from the cache if a group were done before the next. */
+static inline __attribute__((always_inline)) void replace_cells(const float *keys, size_t book, const int32_t *codes,
+                                                                size_t groups, size_t count, size_t width,
+                                                                const float *rows, size_t stride, float *out,
+                                                                double *sums) {
+    enum { CHAINS = 8 }; /* of sums: one alone would wait for each addition */
+    float parts[(DPQI_BLOCK_COLUMNS + 1) * CHAINS] = {0};
+    for (size_t r = 0; r < count; r++)
+        for (size_t j = 0; j < groups; j++) {
+            const float *key = keys + (j * book + (size_t)codes[j * DPQI_TILE + r]) * width;
+            const size_t at = r * stride + j * width;
+            float *part = parts + j * CHAINS;
             for (size_t c = 0; c < width; c++) {
-                const float d = key[c] - row[c];
-                sums[i][c % 8] += d * d;
+                const float d = key[c] - rows[at + c];
+                part[c % CHAINS] += d * d;
             }
-            if (out) memcpy(out + r * stride, key, width * sizeof *key);
+            if (out) memcpy(out + at, key, width * sizeof *key);
         }
-    for (int i = 0; i < CHAINS; i++)
-        for (int c = 0; c < 8; c++) total += (double)sums[i][c];
-    return total;
+    for (size_t j = 0; j < groups; j++)
+        for (int c = 0; c < CHAINS; c++) sums[j] += (double)parts[j * CHAINS + (size_t)c];
 }
 
-/* out[r] = keys[codes[r]] for r < count, at most a tile of rows, `stride` apart as the rows are; out may be NULL. Returns
- * the sum of ||keys[codes[r]] - rows[r]||^2. */
-static double DPQI_NAME(replace_rows)(const float *keys, const int32_t *codes, size_t count, size_t width,
-                                      const float *rows, size_t stride, float *out) {
+/* For the groups of a block: out[r][j] = keys[j][codes[j][r]], where not NULL, and sums[j] += the sum over r of
+ * ||keys[j][codes[j][r]] - rows[r][j]||^2, for r < count, at most a tile of rows; out and rows `stride` apart.
+ * keys [groups][book][width], book 0 where groups share them; codes [groups][DPQI_TILE]. */
+static void DPQI_NAME(replace_rows)(const float *keys, size_t book, const int32_t *codes, size_t groups, size_t count,
+                                    size_t width, const float *rows, size_t stride, float *out, double *sums) {
     switch (width) {
-    case 2: return replace_cells(keys, codes, count, 2, rows, stride, out);
-    case 4: return replace_cells(keys, codes, count, 4, rows, stride, out);
-    case 8: return replace_cells(keys, codes, count, 8, rows, stride, out);
-    case 16: return replace_cells(keys, codes, count, 16, rows, stride, out);
-    default: return replace_cells(keys, codes, count, width, rows, stride, out);
+    case 2: replace_cells(keys, book, codes, groups, count, 2, rows, stride, out, sums); break;
+    case 4: replace_cells(keys, book, codes, groups, count, 4, rows, stride, out, sums); break;
+    case 8: replace_cells(keys, book, codes, groups, count, 8, rows, stride, out, sums); break;
+    case 16: replace_cells(keys, book, codes, groups, count, 16, rows, stride, out, sums); break;
+    default: replace_cells(keys, book, codes, groups, count, width, rows, stride, out, sums); break;
     }
 }
 
