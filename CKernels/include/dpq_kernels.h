@@ -178,6 +178,10 @@ DPQ_API dpq_status dpq_codes_unpack(const dpq_layout *layout, const uint8_t *pac
 DPQ_API dpq_status dpq_reconstruct(const dpq_layout *layout, const float *codebook, const uint8_t *packed, size_t rows,
                                    float *out, size_t out_stride, int threads);
 
+/* dpq_table_read on several threads (dpq.h says the rest). */
+DPQ_API dpq_status dpq_table_read_parallel(const dpq_table *table, uint64_t first, size_t count, float *out,
+                                           size_t out_stride, int threads, dpq_error *error);
+
 /* ---- binary codes (after AdaComp: Kim, Kim, Lee 2020) ----------------------------------------------------------- */
 
 /* A row is coded by `bits` bits: x is about bias + sum_j bit_j basis[j], or m + sum_j h_j basis[j] with h_j = bit_j - 1/2

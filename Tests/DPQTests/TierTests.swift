@@ -132,6 +132,32 @@ import Testing
   }
 
   /// Written by `Tests/ABITests/write_golden.c` from layouts and seeds that stand there.
+  /// Enough rows that several threads take part, from a row on that begins no block of the map.
+  @Test func threadsReadWhatOneReads() throws {
+    let (model, expected) = try Self.mixed(rows: 45_001)
+    let file = TemporaryPath("many.dpq")
+    try model.write(to: file.path)
+    let table = try CompressedTable(path: file.path)
+    let (first, count) = (333, 44_000)
+    var results: [[Float]] = []
+    for threads in [1, 2, 3, 0] {
+      var values = [Float](repeating: -1, count: count * 10)
+      var span = values.mutableSpan
+      try table.read(first: first, count: count, into: &span, threads: threads)
+      results.append(values)
+    }
+    #expect(results.allSatisfy { $0 == results[0] })
+    for id in stride(from: first, to: first + count, by: 997) {
+      let row = results[0][((id - first) * 10)..<((id - first + 1) * 10)]
+      #expect(zip(row, expected[id]).allSatisfy { abs($0 - $1) < 1e-5 }, "row \(id)")
+    }
+    #expect(throws: DPQError.self) {
+      var values = [Float](repeating: 0, count: 45_000 * 10)
+      var span = values.mutableSpan
+      try table.read(first: 2, count: 45_000, into: &span, threads: 2)
+    }
+  }
+
   @Test(arguments: ["golden_concat", "golden_binary", "golden_tiers"]) func readsGoldenFiles(_ name: String) throws {
     let table = try CompressedTable(path: Self.fixtures.appendingPathComponent("\(name).dpq").path)
     try table.verify()

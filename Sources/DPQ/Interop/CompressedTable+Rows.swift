@@ -46,23 +46,13 @@ extension CompressedTable {
     guard output.count == count * dimension else {
       throw DPQError(.invalidArgument, "\(count) rows of \(dimension) do not fit \(output.count) values")
     }
-    guard threads != 1 && metric == .l2 && tiers.count == 1, let layout = tiers[0].layout.concat,
-      let codes = section("tier.0.codes")
-    else {
-      var error = dpq_error()
-      let (handle, dimension) = (handle, dimension)
-      let status = output.withUnsafeMutableBufferPointer {
-        dpq_table_read(handle, UInt64(first), count, $0.baseAddress, dimension, &error)
-      }
-      return try DPQError.check(status, error, file: path)
-    }
-    var kernelLayout = layout.kernelLayout
-    let (codebook, dimension, rowBytes) = (dpq_table_codebook(handle, 0), dimension, layout.rowBytes)
-    let packed = codes.baseAddress.map { $0.assumingMemoryBound(to: UInt8.self) + first * rowBytes }
+    var error = dpq_error()
+    let (handle, dimension) = (handle, dimension)
     let status = output.withUnsafeMutableBufferPointer {
-      dpq_reconstruct(&kernelLayout, codebook, packed, count, $0.baseAddress, dimension, Int32(threads))
+      dpq_table_read_parallel(
+        handle, UInt64(first), count, $0.baseAddress, dimension, Int32(clamping: threads), &error)
     }
-    try DPQError.check(status)
+    try DPQError.check(status, error, file: path)
   }
 
   /// The `count` rows nearest to `query`, best first, the lower id first among equals, without row `excluding`.
