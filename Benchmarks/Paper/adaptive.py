@@ -14,25 +14,28 @@ import common
 GLOVE = ["--pretrained", "embeddings/glove.6B.50d.top100k.f32.npy.zst",
          "--vocabulary", "embeddings/glove.6B.50d.top100k.vocab.txt.zst"]
 DIMENSION, CODES = 50, 16
-# Files, further settings, tiers and mean bits.
+# Files, further settings, and tiers with mean bits: as chosen first, few enough that it matters who gets them, and, at 20
+# times and more, enough to come near the full table.
+TIGHT = ("1x2,5x16,25x16", 12)
 TASKS = {
     "ag-news": (["classify", "--train", "ag_news/train_subset.tsv.zst", "--test", "ag_news/test.csv.zst"],
-                ["--steps", 5000], "2x16,6x16,25x16", 16),
+                ["--steps", 5000], [("2x16,6x16,25x16", 16), TIGHT, ("2x16,6x16,25x16", 48)]),
     "sst-2": (["classify", "--train", "sst2/stsa.binary.train.zst", "--dev", "sst2/stsa.binary.dev.zst",
-               "--test", "sst2/stsa.binary.test.zst"], ["--steps", 5000], "2x16,6x16,25x16", 16),
+               "--test", "sst2/stsa.binary.test.zst"], ["--steps", 5000], [("2x16,6x16,25x16", 16)]),
     "conll2000": (["tag", "--train", "conll2000/train.txt.zst", "--test", "conll2000/test.txt.zst"],
-                  [], "2x16,10x16,25x16", 48),
+                  [], [("2x16,10x16,25x16", 48), TIGHT, ("2x16,10x16,25x16", 60)]),
     "sick": (["infer", "--train", "sick/SICK_train.tsv.zst", "--dev", "sick/SICK_dev.tsv.zst",
-              "--test", "sick/SICK_test.tsv.zst"], [], "2x16,6x16,25x16", 16),
+              "--test", "sick/SICK_test.tsv.zst"], [], [("2x16,6x16,25x16", 16), TIGHT]),
     "ptb": (["language-model", "--train", "ptb/ptb.train.txt.zst", "--valid", "ptb/ptb.valid.txt.zst",
              "--test", "ptb/ptb.test.txt.zst"], ["--preset", "ptb-small", "--dimension", DIMENSION, "--epochs", 3],
-            "2x16,10x16,25x16", 40),
+            [("2x16,10x16,25x16", 40), TIGHT]),
 }
-CHOICES = ["learned", "frequency", "random", "straight-through"]
+CHOICES = ["random", "frequency", "straight-through", "learned"]
+EMBEDDINGS = ["full", "vq", "sx", *CHOICES]
 
 
 def command(options, task, extra, seed):
-    files, settings, _, _ = TASKS[task]
+    files, settings, _ = TASKS[task]
     paths = [options.data / part if "/" in part else part for part in files[1:] + GLOVE]
     return [files[0], *paths, *settings, *extra, "--seed", seed]
 
@@ -48,51 +51,55 @@ def fixed_groups(bytes_kept, rows):
 def main():
     parser = common.arguments(__doc__, "adaptive")
     parser.add_argument("--only", nargs="+", choices=list(TASKS), default=list(TASKS), help="tasks to run")
-    parser.add_argument("--without-ablation", action="store_true", help="leave straight-through selection and SX away")
+    parser.add_argument("--bits", type=int, nargs="+", help="mean bits to run (default: all)")
+    parser.add_argument("--embeddings", nargs="+", choices=EMBEDDINGS, default=EMBEDDINGS, help="what to run")
     parser.set_defaults(seeds=3)
     options = parser.parse_args()
     study = common.Study(options)
     rows, looks = [], []
-    for task in TASKS:
-        _, _, tiers, bits = TASKS[task]
-        made = {}
+    for task, (_, _, settings) in TASKS.items():
+        def runs(name, extra, asked, task=task):
+            found = [study.run(f"{task}-{name}-seed{seed}", command(options, task, extra, seed), only_known=not asked)
+                     for seed in range(1, options.seeds + 1)]
+            return [run for run in found if run]
 
-        def runs(name, extra, task=task, made=made):
-            found = [study.run(f"{task}-{name}-seed{seed}", command(options, task, extra, seed),
-                               only_known=task not in options.only) for seed in range(1, options.seeds + 1)]
-            made[name] = [run for run in found if run]
+        def asked(name, bits=None, task=task):
+            return (task in options.only and name in options.embeddings
+                    and (bits is None or not options.bits or bits in options.bits))
 
-        def adaptive(choice, tiers=tiers, bits=bits, runs=runs):
-            runs(choice, ["--embedding", "adaptive", "--tiers", tiers, "--target-bits", bits, "--tier-choice", choice])
-
-        for choice in CHOICES[:2]:
-            adaptive(choice)
-        runs("full", ["--embedding", "full"])
-        adaptive("random")
-        if made["learned"]:
-            first = made["learned"][0]
-            groups = fixed_groups(max(run["embedding_bytes"] for run in made["learned"]), first["vocabulary"])
-            runs("vq", ["--embedding", "vq", "--groups", groups, "--codes", CODES])
-            if not options.without_ablation:
-                adaptive("straight-through")
-                runs("sx", ["--embedding", "sx", "--groups", groups, "--codes", CODES])
-        for name in ["full", "vq", "sx", "random", "frequency", "straight-through", "learned"]:
-            found = made.get(name)
-            if not found:
-                continue
-            first = found[0]
-            scale = 1 if first["metric"] == "perplexity" else 100
-            layout = f"{tiers} of {bits} bits" if name in CHOICES else common.layout(first)
-            rows.append([
-                task, first["metric"], name, layout, str(first["embedding_bytes"]), f"{first['ratio']:.1f}",
-                common.mean_and_deviation([scale * run["valid"] for run in found]),
-                common.mean_and_deviation([scale * run["test"] for run in found]), str(len(found))])
-        if made["learned"]:
-            looks += look(task, made["learned"])
+        full = runs("full", ["--embedding", "full"], asked("full"))
+        add_row(rows, task, "full", None, full)
+        for place, (tiers, bits) in enumerate(settings):
+            prefix = "" if place == 0 else f"{bits}-bits-"
+            made = {}
+            for choice in CHOICES:
+                made[choice] = runs(prefix + choice, ["--embedding", "adaptive", "--tiers", tiers, "--target-bits", bits,
+                                                      "--tier-choice", choice], asked(choice, bits))
+            if made["learned"]:
+                first = made["learned"][0]
+                groups = fixed_groups(max(run["embedding_bytes"] for run in made["learned"]), first["vocabulary"])
+                for kind in ("vq", "sx"):
+                    made[kind] = runs(prefix + kind, ["--embedding", kind, "--groups", groups, "--codes", CODES],
+                                      asked(kind, bits))
+                looks += look(f"{task}, {bits} bits", made["learned"])
+            for name in EMBEDDINGS[1:]:
+                add_row(rows, task, name, f"{tiers} of {bits} bits", made.get(name))
     lines = common.table(
         ["data", "metric", "embedding", "codes", "bytes", "ratio of the file", "dev, mean ± deviation",
          "test, mean ± deviation", "seeds"], rows)
     study.write("Adaptive code lengths", lines + ["", "## Who gets the bits"] + looks)
+
+
+def add_row(rows, task, name, tiers, found):
+    """Appends what the runs of one kind came to."""
+    if not found:
+        return
+    first = found[0]
+    scale = 1 if first["metric"] == "perplexity" else 100
+    rows.append([
+        task, first["metric"], name, tiers if name in CHOICES else common.layout(first), str(first["embedding_bytes"]),
+        f"{first['ratio']:.1f}", common.mean_and_deviation([scale * run["valid"] for run in found]),
+        common.mean_and_deviation([scale * run["test"] for run in found]), str(len(found))])
 
 
 def look(task, made):

@@ -108,7 +108,7 @@ class Study:
         stopped = sum(1 for run in self.made if run.get("cpu_seconds", 0) is None)
         about = (f"{len(self.made)} runs, {' to '.join(dict.fromkeys([dates[0], dates[-1]])) if dates else '-'}, on "
                  f"{'; '.join(kinds)}; {self.options.threads} thread a run; {cpu / 60:.0f} minutes of processor time"
-                 + (f" but for {stopped} that went on from a checkpoint" if stopped else "")
+                 + (f" but for {stopped} of which it is not known" if stopped else "")
                  + f", {wall / 60:.0f} by the clock (other work ran beside). One by one in `results.json`.")
         (self.options.results / "results.md").write_text("\n".join([f"# {title}", "", about, "", *lines, ""]))
 
