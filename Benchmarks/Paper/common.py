@@ -97,9 +97,9 @@ class Study:
         return ["DATA" + part[len(data):] if part.startswith(data) else part for part in command]
 
     def write(self, title, lines):
-        """results.json with all runs, results.md with the table and how it came about."""
+        """results.json with all runs, one a line, results.md with the table and how it came about."""
         self.options.results.mkdir(parents=True, exist_ok=True)
-        (self.options.results / "results.json").write_text(json.dumps(self.made, indent=1) + "\n")
+        (self.options.results / "results.json").write_text("[\n" + ",\n".join(map(json.dumps, self.made)) + "\n]\n")
         dates = sorted({run["date"] for run in self.made if "date" in run})
         kinds = sorted({f"{run['machine']['processor']}, {run['machine']['processors']} processors, {run['isa']}"
                         for run in self.made if "machine" in run})
