@@ -9,6 +9,14 @@
 #include "core/decoder.h"
 #include "dpq.h"
 
+/* Rows that are summed: those from the end of the bag before on, up to, not including, `end`. */
+typedef struct dpqi_bag {
+    float *out;
+    size_t end;
+} dpqi_bag;
+
+#define DPQI_SUM_ROWS 256
+
 typedef struct dpqi_kernels {
     const char *name;
 
@@ -17,11 +25,15 @@ typedef struct dpqi_kernels {
     void (*locate)(const dpqi_tier_map *map, const int64_t *ids, uint64_t first, size_t count, uint8_t *out_tier,
                    int64_t *out_row);
 
-    /* Rows `ids`[count], all inside the tier, or [first, first + count) where ids is NULL: decoded to
-     * out[count][stride]; their weighted sum added to out[dimension] (weights may be NULL). */
+    /* Rows `ids`[count], all inside the tier, or [first, first + count) where ids is NULL, to out[count][stride]. */
     void (*decode_rows)(const dpqi_decoder *decoder, const int64_t *ids, uint64_t first, size_t count, float *out,
                         size_t stride);
-    void (*decode_sum)(const dpqi_decoder *decoder, const int64_t *ids, const float *weights, size_t count, float *out);
+
+    /* Adds to out[dimension] of each of `bags` its rows, each times its factor; norms are in the factors. Rows lie one bag
+     * after another, at most DPQI_SUM_ROWS, all inside the tier; their codes are fetched by the caller. What a bag gets
+     * does not depend on those beside it. */
+    void (*decode_sums)(const dpqi_decoder *decoder, const int64_t *ids, const float *factors, const dpqi_bag *bags,
+                        size_t bag_count);
 
     /* Rows of several tiers, at most 256: row rows[i], inside tier tier[i], to out[i][stride]. Codes are fetched by the
      * caller. With `streamed` the output goes past the caches: dpqi_streams holds for the whole of it. */

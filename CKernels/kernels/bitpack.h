@@ -39,6 +39,14 @@ static __attribute__((noinline)) void unpack_bytes(const uint8_t *packed, size_t
         i = count;
     }
     if (bits == 4) DPQI_ROLLED for (; i + 32 <= count; i += 32, packed += 16) spread_nibbles(packed, out + i);
+#if LANES == 8 /* others have an instruction for eight codes, or none for more */
+    if (i < count && end - packed >= 16) {
+        const code_window window = window_of(bits);
+        const uint8_t *last = end - 16;
+        DPQI_ROLLED for (; i < count; i += 16, packed += 2 * bits)
+            spread_window(&window, packed < last ? packed : last, packed < last ? 0 : (size_t)(packed - last), out + i);
+    }
+#endif
     const code_spread spread = spread_of(bits);
     DPQI_ROLLED for (; i < count; i += 8, packed += bits) {
         const uint64_t word = spread_bytes(spread, load_word(packed, (size_t)(end - packed)));

@@ -1,44 +1,17 @@
-/* Weighted sums of rows from their codes. A codeword is a vector, or several, and as many groups as there are registers
- * are summed over all rows before the next groups: no row is written anywhere. */
+/* Weighted sums of rows from their codes. The rows of several bags are summed a group at a time: its codewords stay in the
+ * nearest cache while the rows of all bags pass, and no row is written anywhere. */
 
-/* Rows whose codes are held at a time, and groups that are summed at once. */
-#define SUM_ROWS 64
-#define SUM_GROUPS 8
+/* Rows and groups whose codes are brought together, and the groups of a word of them. */
+#define SUM_ROWS DPQI_SUM_ROWS
+#define SUM_GROUPS 64
+#define WORD_GROUPS 8
 
-/* Sums SUM_GROUPS codewords of `rows` rows each, each a vector; the sums lie `step` values apart in `out`. */
-#define SUM_ARGUMENTS                                                                                                  \
-    const float *codebook, size_t stride, size_t pitch, const uint8_t *const *codes, size_t start,                     \
-        const float *factors, size_t rows, float *out, size_t step
-typedef void summer(SUM_ARGUMENTS);
-#define SUM(vector, set1, load, fma, store)                                                                            \
-    vector sum[SUM_GROUPS];                                                                                            \
-    for (size_t g = 0; g < SUM_GROUPS; g++) sum[g] = set1(0);                                                          \
-    for (size_t r = 0; r < rows; r++) {                                                                                \
-        const vector factor = set1(factors[r]);                                                                        \
-        const uint8_t *row = codes[r] + start;                                                                         \
-        const float *group = codebook;                                                                                 \
-        for (size_t g = 0; g < SUM_GROUPS; g++, group += stride)                                                       \
-            sum[g] = fma(factor, load(group + row[g] * pitch), sum[g]);                                                \
-    }                                                                                                                  \
-    for (size_t g = 0; g < SUM_GROUPS; g++) store(out + g * step, sum[g])
-static void sum_4(SUM_ARGUMENTS) { SUM(v4, v4_set1, v4_load, v4_fma, v4_store); }
-static void sum_8(SUM_ARGUMENTS) { SUM(v8, v8_set1, v8_load, v8_fma, v8_store); }
-static void sum_16(SUM_ARGUMENTS) { SUM(v16, v16_set1, v16_load, v16_fma, v16_store); }
-#undef SUM
-#undef SUM_ARGUMENTS
+/* Values of the vectors that a codeword is read by: up to 16, where they are vectors. */
+#define MAX_SUMMED (LANES < 4 ? 4 : 16)
 
-/* Values of the vectors that a codeword is read by. */
-static inline size_t summed_lanes(const dpqi_decoder *d) { return d->width > 8 ? 16 : d->width > 4 ? 8 : 4; }
-
-/* How many leading groups may be read in such vectors. */
-static inline size_t summed_groups(const dpqi_decoder *d) {
-    const size_t last = (d->codes - 1) * d->pitch + (d->width > 16 ? d->width : summed_lanes(d));
-    size_t groups = d->groups;
-    if (last > d->readable) return 0;
-    if (d->codebook_stride && (d->readable - last) / d->codebook_stride + 1 < groups)
-        groups = (d->readable - last) / d->codebook_stride + 1;
-    return groups < SUM_GROUPS ? 0 : groups;
-}
+/* Groups of no more values are summed a word of groups at once: the codewords of all of them stay in the cache. Not where
+ * few codes are looked up instead, and not where there are no vectors. */
+#define FEW_VALUES (LANES == 4 || LANES == 8 ? 1024 : 0)
 
 static __attribute__((noinline)) void add_values(float *restrict out, const float *values, float factor, size_t count) {
     size_t c = 0;
@@ -47,46 +20,179 @@ static __attribute__((noinline)) void add_values(float *restrict out, const floa
     DPQI_ROLLED for (; c < count; c++) out[c] += factor * values[c];
 }
 
-/* Adds groups [start, start + count) of a run's rows, each at most 16 values wide or by 16 values of it after others:
- * the last vector overlaps the one before. */
-static __attribute__((noinline)) void add_groups(const dpqi_decoder *d, size_t run, size_t start,
-                                                 const uint8_t *const *codes, const float *factors, size_t rows,
-                                                 size_t new_groups, float *restrict out) {
-    const size_t lanes = summed_lanes(d), at_once = d->width < 16 ? d->width : 16;
-    const float *codebook = d->codebook + (run + start) * d->codebook_stride;
-    summer *const sum = lanes == 4 ? sum_4 : lanes == 8 ? sum_8 : sum_16;
-    float sums[SUM_GROUPS * 16 + 16];
-    for (size_t column = 0; column < d->width; column += at_once) {
-        const size_t from = column + at_once <= d->width ? column : d->width - at_once;
-        sum(codebook + from, d->codebook_stride, d->pitch, codes, start, factors, rows, sums, at_once);
-        /* Narrow codewords lie beside one another, wide ones apart. */
-        const size_t pieces = d->width <= 16 ? 1 : new_groups;
-        for (size_t g = SUM_GROUPS - new_groups; g < SUM_GROUPS - new_groups + pieces; g++) {
-            const size_t place = (run + start + g) * d->width + column, skipped = column - from;
-            const size_t wanted = d->width <= 16 ? new_groups * d->width : at_once - skipped;
-            if (place < d->dimension)
-                add_values(out + place, sums + g * at_once + skipped, 1,
-                           d->dimension - place < wanted ? d->dimension - place : wanted);
+/* Adds `count` values of a vector: all of them, or those that its first and last half cover. */
+#define ADD_VECTOR(set1, load, fma, store, half, half_set1, half_load, half_fma, half_store)                           \
+    enum { HALF = sizeof(half) / sizeof(float) };                                                                      \
+    if (count == 2 * HALF) {                                                                                           \
+        store(out, fma(set1(1), values, load(out)));                                                                   \
+        return;                                                                                                        \
+    }                                                                                                                  \
+    float stored[2 * HALF];                                                                                            \
+    store(stored, values);                                                                                             \
+    const half first = half_fma(half_set1(1), half_load(stored), half_load(out));                                      \
+    const half last = half_fma(half_set1(1), half_load(stored + count - HALF), half_load(out + count - HALF));         \
+    half_store(out, first);                                                                                            \
+    half_store(out + count - HALF, last)
+static inline void add_4(float *out, v4 values, size_t count) {
+    float stored[4];
+    if (count == 4) {
+        v4_store(out, v4_fma(v4_set1(1), values, v4_load(out)));
+        return;
+    }
+    v4_store(stored, values);
+    DPQI_ROLLED for (size_t c = 0; c < count; c++) out[c] += stored[c];
+}
+#if LANES >= 4
+static inline void add_8(float *out, v8 values, size_t count) {
+    ADD_VECTOR(v8_set1, v8_load, v8_fma, v8_store, v4, v4_set1, v4_load, v4_fma, v4_store);
+}
+static inline void add_16(float *out, v16 values, size_t count) {
+    ADD_VECTOR(v16_set1, v16_load, v16_fma, v16_store, v8, v8_set1, v8_load, v8_fma, v8_store);
+}
+#endif
+#undef ADD_VECTOR
+
+/* Adds to the row of each bag, from `column` on, `count` values of the weighted sums of codewords, which are read as whole
+ * vectors: those of one group, or of the groups of a word, whose sums lie d->width values apart. Row r has its codes at
+ * codes + WORD_GROUPS * r. A group has four sums: one would wait for each addition to finish. */
+#define SUM_ARGUMENTS                                                                                                  \
+    const dpqi_decoder *d, const float *codebook, const uint8_t *codes, const float *factors, const dpqi_bag *bags,    \
+        size_t bag_count, size_t column, size_t count
+typedef void summer(SUM_ARGUMENTS);
+#define CODEWORD(row, group) codebook + (group)*d->codebook_stride + codes[WORD_GROUPS * (row) + (group)] * d->pitch
+#define SUM_GROUP(vector, set1, load, fma, add)                                                                        \
+    size_t r = 0;                                                                                                      \
+    for (const dpqi_bag *bag = bags; bag < bags + bag_count; bag++) {                                                  \
+        vector sum[4] = {set1(0), set1(0), set1(0), set1(0)};                                                          \
+        for (; r + 4 <= bag->end; r += 4)                                                                              \
+            for (size_t k = 0; k < 4; k++) sum[k] = fma(set1(factors[r + k]), load(CODEWORD(r + k, 0)), sum[k]);       \
+        DPQI_ROLLED for (; r < bag->end; r++) sum[0] = fma(set1(factors[r]), load(CODEWORD(r, 0)), sum[0]);            \
+        add(bag->out + column, fma(set1(1), fma(set1(1), sum[0], sum[1]), fma(set1(1), sum[2], sum[3])), count);       \
+    }
+#define SUM_WORD(vector, set1, load, fma, store)                                                                       \
+    size_t r = 0;                                                                                                      \
+    for (const dpqi_bag *bag = bags; bag < bags + bag_count; bag++) {                                                  \
+        vector sum[WORD_GROUPS];                                                                                       \
+        float sums[WORD_GROUPS * 8];                                                                                   \
+        for (size_t g = 0; g < WORD_GROUPS; g++) sum[g] = set1(0);                                                     \
+        for (; r < bag->end; r++)                                                                                      \
+            for (size_t g = 0; g < WORD_GROUPS; g++) sum[g] = fma(set1(factors[r]), load(CODEWORD(r, g)), sum[g]);     \
+        for (size_t g = 0; g < WORD_GROUPS; g++) store(sums + g * d->width, sum[g]);                                   \
+        add_values(bag->out + column, sums, 1, count);                                                                 \
+    }
+static void sum_group_4(SUM_ARGUMENTS) { SUM_GROUP(v4, v4_set1, v4_load, v4_fma, add_4) }
+#if LANES >= 4
+static void sum_group_8(SUM_ARGUMENTS) { SUM_GROUP(v8, v8_set1, v8_load, v8_fma, add_8) }
+static void sum_group_16(SUM_ARGUMENTS) { SUM_GROUP(v16, v16_set1, v16_load, v16_fma, add_16) }
+static summer *const group_summers[] = {sum_group_4, sum_group_8, sum_group_16};
+#else
+static summer *const group_summers[] = {sum_group_4};
+#endif
+#if FEW_VALUES > 0
+static void sum_word_4(SUM_ARGUMENTS) { SUM_WORD(v4, v4_set1, v4_load, v4_fma, v4_store) }
+static void sum_word_8(SUM_ARGUMENTS) { SUM_WORD(v8, v8_set1, v8_load, v8_fma, v8_store) }
+#endif
+#undef SUM_WORD
+#undef SUM_GROUP
+#undef CODEWORD
+#undef SUM_ARGUMENTS
+
+/* Values of the vectors that `count` values are read by: 4, 8 or 16. */
+static inline size_t summed_lanes(size_t count) { return count > 8 ? 16 : count > 4 ? 8 : 4; }
+
+/* Whether vectors may be read from value `first` of all codewords of a group on. */
+static inline int may_read(const dpqi_decoder *d, size_t group, size_t first, size_t lanes) {
+    return group * d->codebook_stride + (d->codes - 1) * d->pitch + first + lanes <= d->readable;
+}
+
+/* Adds the codewords of one group. */
+static __attribute__((noinline)) void add_group(const dpqi_decoder *d, size_t group, const uint8_t *codes,
+                                                const float *factors, const dpqi_bag *bags, size_t bag_count) {
+    const size_t rest = d->dimension - group * d->width, width = rest < d->width ? rest : d->width;
+    for (size_t first = 0; first < width; first += MAX_SUMMED) {
+        const size_t count = width - first < MAX_SUMMED ? width - first : MAX_SUMMED, lanes = summed_lanes(count);
+        const size_t column = group * d->width + first;
+        const float *codebook = d->codebook + group * d->codebook_stride + first;
+        if (may_read(d, group, first, lanes)) {
+            group_summers[lanes / 8](d, codebook, codes, factors, bags, bag_count, column, count);
+            continue;
         }
+        size_t r = 0;
+        for (size_t b = 0; b < bag_count; b++)
+            DPQI_ROLLED for (; r < bags[b].end; r++)
+                add_values(bags[b].out + column, codebook + codes[WORD_GROUPS * r] * d->pitch, factors[r], count);
+    }
+}
+
+/* Codes of at most a byte: those of some groups are brought together first, WORD_GROUPS of a row beside one another. */
+static __attribute__((noinline)) void sum_groups(const dpqi_decoder *d, const int64_t *ids, const float *factors,
+                                                 const dpqi_bag *bags, size_t bag_count) {
+    uint8_t words[SUM_GROUPS / WORD_GROUPS][WORD_GROUPS * SUM_ROWS];
+    const size_t rows = bags[bag_count - 1].end;
+    for (size_t start = 0; start < d->groups; start += SUM_GROUPS) {
+        const size_t groups = d->groups - start < SUM_GROUPS ? d->groups - start : SUM_GROUPS;
+        for (size_t r = 0; r < rows; r++) {
+            code_run scratch;
+            const uint8_t *codes =
+                codes_of(d->packed + (size_t)ids[r] * d->row_bytes, start, groups, d->bits, d->codes, &scratch);
+            size_t g = 0;
+            DPQI_ROLLED for (; g + WORD_GROUPS <= groups; g += WORD_GROUPS)
+                memcpy(words[g / WORD_GROUPS] + WORD_GROUPS * r, codes + g, WORD_GROUPS);
+            DPQI_ROLLED for (; g < groups; g++) words[g / WORD_GROUPS][WORD_GROUPS * r + g % WORD_GROUPS] = codes[g];
+        }
+        size_t g = 0;
+#if FEW_VALUES > 0
+        const size_t lanes = summed_lanes(d->width),
+                     few = d->width <= 8 && d->codes * d->pitch <= FEW_VALUES ? groups : 0;
+        for (; g + WORD_GROUPS <= few && may_read(d, start + g + WORD_GROUPS - 1, 0, lanes); g += WORD_GROUPS) {
+            const size_t column = (start + g) * d->width, rest = d->dimension - column, values = WORD_GROUPS * d->width;
+            (lanes == 4 ? sum_word_4 : sum_word_8)(d, d->codebook + (start + g) * d->codebook_stride,
+                                                   words[g / WORD_GROUPS], factors, bags, bag_count, column,
+                                                   rest < values ? rest : values);
+        }
+#endif
+        for (; g < groups; g++)
+            add_group(d, start + g, words[g / WORD_GROUPS] + g % WORD_GROUPS, factors, bags, bag_count);
     }
 }
 
 /* Rows one after another: where codewords are added already, and where codes take more than a byte. */
-static __attribute__((noinline)) void add_rows_apart(const dpqi_decoder *d, const int64_t *ids, const float *weights,
+static __attribute__((noinline)) void add_rows_apart(const dpqi_decoder *d, const int64_t *ids, const float *factors,
                                                      size_t count, float *restrict out) {
     float row[ROW_BUFFER + COPIED_EXCESS];
-    const row_way way = way_of(d, d->dimension + COPIED_EXCESS);
-    DPQI_ROLLED for (size_t i = 0; i < count; i++) {
-        prefetch_codes(d, ids, i, count);
-        decode_row(&way, (size_t)ids[i], row);
-        add_values(out, row, weights ? weights[i] : 1.0f, d->dimension);
+    dpqi_decoder plain = *d;
+    plain.norm_codes = NULL;
+    const row_way way = way_of(&plain, d->dimension + COPIED_EXCESS);
+    DPQI_ROLLED for (size_t r = 0; r < count; r++) {
+        decode_row(&way, (size_t)ids[r], row);
+        add_values(out, row, factors[r], d->dimension);
     }
+}
+
+/* The same of rows longer than the buffer. */
+static __attribute__((noinline)) void add_codewords_apart(const dpqi_decoder *d, const int64_t *ids,
+                                                          const float *factors, size_t count, float *restrict out) {
+    for (size_t r = 0; r < count; r++) DPQI_ROLLED for (size_t run = 0; run < d->groups; run += DPQI_CODE_RUN) {
+            code_run scratch;
+            const size_t groups = d->groups - run < DPQI_CODE_RUN ? d->groups - run : DPQI_CODE_RUN;
+            const void *codes =
+                codes_of(d->packed + (size_t)ids[r] * d->row_bytes, run, groups, d->bits, d->codes, &scratch);
+            DPQI_ROLLED for (size_t g = 0; g < groups; g++) {
+                const size_t column = d->adds ? 0 : (run + g) * d->width, rest = d->dimension - column;
+                add_values(out + column,
+                           d->codebook + (run + g) * d->codebook_stride + code_at(codes, d->bits > 8, g) * d->pitch,
+                           factors[r], rest < d->width ? rest : d->width);
+            }
+        }
 }
 
 #if LANES == 16 /* looking up in 16 or 32 entries is an instruction */
 static __attribute__((noinline)) void add_sums(const vf *waiting, float *out) {
     vf_store(out, vf_add(vf_load(out), vf_sums(waiting)));
 }
+
+/* Most rows that are looked up together. */
+#define LOOKED_UP_ROWS 64
 
 /* Few codes: a value of all codewords of a group is a vector or two, and LANES rows are looked up at once. The codes of
  * a block of groups are cut from words of the rows' packed codes. */
@@ -98,13 +204,13 @@ static inline __attribute__((always_inline)) void sum_looked_up(const dpqi_decod
     vf waiting[LANES];
     size_t done = 0;
     DPQI_ROLLED for (size_t at = 0; at < d->row_bytes; at += groups / 8 * d->bits) {
-        vf words[SUM_ROWS / LANES][LANES + 1];
+        vf words[LOOKED_UP_ROWS / LANES][LANES + 1];
         for (size_t v = 0; v < vectors; v++) {
             turn_codes(rows + v * LANES, at, d->row_bytes - at, words[v]);
             words[v][LANES] = vf_set1(0);
         }
         for (size_t bit = 0; bit < groups * d->bits && done < d->dimension; bit += d->bits) {
-            vi index[SUM_ROWS / LANES];
+            vi index[LOOKED_UP_ROWS / LANES];
             const size_t w = bit / 32, from = bit % 32;
             for (size_t v = 0; v < vectors; v++) {
                 index[v] = vi_down(vi_of_bits(words[v][w]), from);
@@ -135,54 +241,45 @@ static __attribute__((noinline)) void sum_lookups(const dpqi_decoder *d, const u
     else
         sum_looked_up(d, rows, factors, count, 32, out);
 }
+
+static __attribute__((noinline)) void add_lookups(const dpqi_decoder *d, const int64_t *ids, const float *factors,
+                                                  size_t count, float *out) {
+    const uint8_t *rows[LOOKED_UP_ROWS];
+    float filled[LOOKED_UP_ROWS];
+    for (size_t first = 0; first < count; first += LOOKED_UP_ROWS) {
+        const size_t block = count - first < LOOKED_UP_ROWS ? count - first : LOOKED_UP_ROWS;
+        /* Lanes without a row repeat one, times nothing. */
+        DPQI_ROLLED for (size_t r = 0; r < (block + LANES - 1) / LANES * LANES; r++) {
+            rows[r] = d->packed + (size_t)ids[first + (r < block ? r : 0)] * d->row_bytes;
+            filled[r] = r < block ? factors[first + r] : 0;
+        }
+        sum_lookups(d, rows, filled, block, out);
+    }
+}
 #endif
 
-/* out[dimension] += the sum of rows `ids`[count], each times its weight where weights is not NULL. */
-static void DPQI_NAME(decode_sum)(const dpqi_decoder *d, const int64_t *ids, const float *weights, size_t count,
-                                  float *restrict out) {
-    if ((d->adds || d->bits > 8) && d->dimension <= ROW_BUFFER) {
-        add_rows_apart(d, ids, weights, count, out);
-        return;
-    }
-    code_run scratch[SUM_ROWS];
-    const uint8_t *codes[SUM_ROWS];
-    float factors[SUM_ROWS];
-    const size_t summed = d->adds || d->bits > 8 ? 0 : summed_groups(d);
-    for (size_t first = 0; first < count; first += SUM_ROWS) {
-        const size_t rows = count - first < SUM_ROWS ? count - first : SUM_ROWS;
-        DPQI_ROLLED for (size_t r = 0; r < rows; r++) {
-            const size_t id = (size_t)ids[first + r];
-            __builtin_prefetch(d->packed + id * d->row_bytes, 0, 3);
-            factors[r] = norm_of(d, id) * (weights ? weights[first + r] : 1.0f);
-        }
+/* Adds to each bag's row the sum of its rows, each times its factor. */
+static void DPQI_NAME(decode_sums)(const dpqi_decoder *d, const int64_t *ids, const float *factors,
+                                   const dpqi_bag *bags, size_t bag_count) {
+    if (!d->adds && d->bits <= 8) {
 #if LANES == 16
-        if (d->columns && rows >= LANES / 2) {
-            /* Lanes without a row repeat one. */
-            const size_t filled = (rows + LANES - 1) / LANES * LANES;
-            for (size_t r = rows; r < filled; r++) factors[r] = 0;
-            DPQI_ROLLED for (size_t r = 0; r < filled; r++) codes[r] =
-                d->packed + (size_t)ids[first + (r < rows ? r : 0)] * d->row_bytes;
-            sum_lookups(d, codes, factors, rows, out);
-            continue;
+        if (d->columns) {
+            size_t r = 0;
+            for (size_t b = 0; b < bag_count; r = bags[b++].end) {
+                const dpqi_bag alone = {bags[b].out, bags[b].end - r};
+                if (alone.end >= LANES / 2)
+                    add_lookups(d, ids + r, factors + r, alone.end, alone.out);
+                else
+                    sum_groups(d, ids + r, factors + r, &alone, 1);
+            }
+            return;
         }
 #endif
-        DPQI_ROLLED for (size_t run = 0; run < d->groups; run += DPQI_CODE_RUN) {
-            const size_t groups = d->groups - run < DPQI_CODE_RUN ? d->groups - run : DPQI_CODE_RUN;
-            DPQI_ROLLED for (size_t r = 0; r < rows; r++) codes[r] = codes_of(
-                d->packed + (size_t)ids[first + r] * d->row_bytes, run, groups, d->bits, d->codes, &scratch[r]);
-            size_t done = summed <= run ? 0 : summed - run < groups ? summed - run : groups;
-            if (done < SUM_GROUPS) done = 0;
-            for (size_t g = 0; g < done; g += SUM_GROUPS) {
-                const size_t start = g + SUM_GROUPS <= done ? g : done - SUM_GROUPS;
-                add_groups(d, run, start, codes, factors, rows, start + SUM_GROUPS - g, out);
-            }
-            for (size_t g = done; g < groups; g++) {
-                const size_t column = d->adds ? 0 : (run + g) * d->width, rest = d->dimension - column;
-                DPQI_ROLLED for (size_t r = 0; r < rows; r++) add_values(
-                    out + column,
-                    d->codebook + (run + g) * d->codebook_stride + code_at(codes[r], d->bits > 8, g) * d->pitch,
-                    factors[r], rest < d->width ? rest : d->width);
-            }
-        }
+        sum_groups(d, ids, factors, bags, bag_count);
+        return;
     }
+    size_t r = 0;
+    for (size_t b = 0; b < bag_count; r = bags[b++].end)
+        (d->dimension <= ROW_BUFFER ? add_rows_apart : add_codewords_apart)(d, ids + r, factors + r, bags[b].end - r,
+                                                                            bags[b].out);
 }

@@ -69,51 +69,64 @@ static dpq_status check_bags(const int64_t *offsets, size_t bag_count, size_t id
     return DPQ_OK;
 }
 
-/* Adds at most BLOCK rows of several tiers, all inside the table. */
-static void add_tiers(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, const float *factors,
-                      size_t count, float *out) {
+/* Rows of some bags, cleaned and with their factors, and what each bag is multiplied by once they are added. */
+typedef struct bag_block {
+    size_t rows, bags;
+    int64_t ids[DPQI_SUM_ROWS];
+    float factors[DPQI_SUM_ROWS];
+    dpqi_bag bag[DPQI_SUM_ROWS];
+    float scales[DPQI_SUM_ROWS];
+} bag_block;
+
+/* Adds the rows of a block tier by tier. */
+static void add_tiers(const dpq_table *table, const dpqi_kernels *kernels, const bag_block *block) {
     dpqi_sorted_rows sorted;
-    float sorted_factors[BLOCK];
-    dpqi_table_sort(table, kernels, ids, 0, count, &sorted);
-    for (size_t i = 0; i < count; i++)
-        sorted_factors[i] = factors[sorted.places[i]] * dpqi_table_norm(table, (uint64_t)ids[sorted.places[i]]);
+    float factors[DPQI_SUM_ROWS];
+    dpqi_bag bags[DPQI_SUM_ROWS];
+    dpqi_table_sort(table, kernels, block->ids, 0, block->rows, &sorted);
+    for (size_t i = 0; i < block->rows; i++) factors[i] = block->factors[sorted.places[i]];
     for (uint32_t t = 0; t < table->tier_count; t++) {
-        const size_t begin = sorted.start[t], rows = sorted.start[t + 1] - begin;
-        if (rows) kernels->decode_sum(&table->tiers[t].decoder, sorted.rows + begin, sorted_factors + begin, rows, out);
-    }
-}
-
-/* Adds the rows of one bag. Ids outside are the last row or left out. */
-static void add_bag(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, const float *weights,
-                    size_t count, dpq_outside outside, float *out) {
-    int64_t clean[BLOCK];
-    float factors[BLOCK];
-    for (size_t start = 0; start < count; start += BLOCK) {
-        const size_t block = count - start < BLOCK ? count - start : BLOCK;
-        size_t kept = 0;
-        for (size_t i = start; i < start + block; i++) {
-            const int inside = is_inside(table, ids[i]);
-            if (!inside && (outside == DPQ_OUTSIDE_ZERO || table->rows == 0)) continue;
-            clean[kept] = inside ? ids[i] : (int64_t)table->rows - 1;
-            factors[kept++] = weights ? weights[i] : 1.0f;
+        const size_t begin = sorted.start[t], end = sorted.start[t + 1];
+        size_t count = 0;
+        /* Places rise within a tier, as the ends of the bags do. */
+        for (size_t i = begin, b = 0; i < end; b++) {
+            const size_t first = i;
+            while (i < end && sorted.places[i] < block->bag[b].end) i++;
+            if (i > first) bags[count++] = (dpqi_bag){block->bag[b].out, i - begin};
         }
-        if (table->tier_count == 1)
-            kernels->decode_sum(&table->tiers[0].decoder, clean, weights ? factors : NULL, kept, out);
-        else
-            add_tiers(table, kernels, clean, factors, kept, out);
+        if (count) kernels->decode_sums(&table->tiers[t].decoder, sorted.rows + begin, factors + begin, bags, count);
     }
 }
 
-/* Fetches the codes of ids that come next: they arrive while those before are added. */
-static void fetch_codes(const dpq_table *table, const int64_t *ids, size_t count) {
+/* Adds the rows of a block to their bags, and empties it. */
+static void add_block(const dpq_table *table, const dpqi_kernels *kernels, bag_block *block) {
+    if (table->tier_count > 1)
+        add_tiers(table, kernels, block);
+    else if (block->rows)
+        kernels->decode_sums(&table->tiers[0].decoder, block->ids, block->factors, block->bag, block->bags);
+    for (size_t b = 0; b < block->bags; b++)
+        for (size_t c = 0; block->scales[b] != 1 && c < table->dimension; c++) block->bag[b].out[c] *= block->scales[b];
+    block->rows = block->bags = 0;
+}
+
+/* Puts rows of a bag into a block that has room for them. Ids outside are the last row or left out. */
+static void put_rows(const dpq_table *table, bag_block *block, const int64_t *ids, const float *weights, size_t count,
+                     dpq_outside outside, float scale, float *out) {
     const dpqi_decoder *d = &table->tiers[0].decoder;
-    if (table->tier_count > 1) return;
-    for (size_t i = 0; i < count && i < BLOCK / 4; i++) {
-        if (!is_inside(table, ids[i])) continue;
-        const uint8_t *row = d->packed + (size_t)ids[i] * d->row_bytes;
-        __builtin_prefetch(row, 0, 3);
-        __builtin_prefetch(row + d->row_bytes - 1, 0, 3);
+    for (size_t i = 0; i < count; i++) {
+        const int inside = is_inside(table, ids[i]);
+        if (!inside && (outside == DPQ_OUTSIDE_ZERO || table->rows == 0)) continue;
+        const uint64_t id = inside ? (uint64_t)ids[i] : table->rows - 1;
+        /* Rows of several tiers are fetched once they are found. */
+        if (table->tier_count == 1) {
+            __builtin_prefetch(d->packed + id * d->row_bytes, 0, 3);
+            __builtin_prefetch(d->packed + (id + 1) * d->row_bytes - 1, 0, 3);
+        }
+        block->ids[block->rows] = (int64_t)id;
+        block->factors[block->rows++] = dpqi_table_norm(table, id) * (weights ? weights[i] : 1.0f);
     }
+    block->bag[block->bags] = (dpqi_bag){out, block->rows};
+    block->scales[block->bags++] = scale;
 }
 
 dpq_status dpq_table_bag(const dpq_table *table, const int64_t *ids, size_t id_count, const int64_t *offsets,
@@ -127,18 +140,27 @@ dpq_status dpq_table_bag(const dpq_table *table, const int64_t *ids, size_t id_c
     if (!status) status = dpqi_table_check_ids(table, ids, id_count, outside, error);
     if (status) return status;
     const dpqi_kernels *kernels = dpqi_active();
-    const size_t dimension = (size_t)table->dimension;
+    /* The codes of one block's rows arrive while those of the one before are added. */
+    bag_block blocks[2], *block = blocks, *before = blocks + 1;
+    block->rows = block->bags = before->rows = before->bags = 0;
     for (size_t b = 0; b < bag_count; b++) {
-        const size_t start = (size_t)offsets[b], end = b + 1 < bag_count ? (size_t)offsets[b + 1] : id_count;
+        const size_t first = (size_t)offsets[b], end = b + 1 < bag_count ? (size_t)offsets[b + 1] : id_count;
         float *target = out + b * out_stride;
-        memset(target, 0, dimension * sizeof *target);
-        if (start == end) continue;
-        fetch_codes(table, ids + end, id_count - end);
-        add_bag(table, kernels, ids + start, weights ? weights + start : NULL, end - start, outside, target);
-        if (mode == DPQ_BAG_MEAN) {
-            const float factor = 1.0f / (float)(end - start);
-            for (size_t c = 0; c < dimension; c++) target[c] *= factor;
+        memset(target, 0, (size_t)table->dimension * sizeof *target);
+        /* A long bag is cut at the same rows wherever it stands, so that its sum is the same. */
+        for (size_t start = first, rows; start < end; start += rows) {
+            rows = end - start < DPQI_SUM_ROWS ? end - start : DPQI_SUM_ROWS;
+            if (block->rows + rows > DPQI_SUM_ROWS || block->bags == DPQI_SUM_ROWS) {
+                bag_block *const full = block;
+                add_block(table, kernels, before);
+                block = before;
+                before = full;
+            }
+            put_rows(table, block, ids + start, weights ? weights + start : NULL, rows, outside,
+                     mode == DPQ_BAG_MEAN && start + rows == end ? 1.0f / (float)(end - first) : 1.0f, target);
         }
     }
+    add_block(table, kernels, before);
+    add_block(table, kernels, block);
     return dpqi_succeed(error);
 }

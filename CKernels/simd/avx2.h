@@ -100,6 +100,29 @@ static inline void spread_nibbles(const uint8_t *packed, uint8_t *out) {
     _mm_storeu_si128((__m128i *)out, _mm_unpacklo_epi8(even, odd));
     _mm_storeu_si128((__m128i *)(out + 16), _mm_unpackhi_epi8(even, odd));
 }
+/* How sixteen codes of fewer than 8 bits are put apart: the two bytes that hold each, and what moves it to the upper one. */
+typedef struct code_window {
+    __m256i bytes, factor, field;
+} code_window;
+static inline code_window window_of(size_t bits) {
+    const __m256i number = _mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m256i bit = _mm256_mullo_epi16(number, _mm256_set1_epi16((short)bits)), byte = _mm256_srli_epi16(bit, 3);
+    const __m256i within = _mm256_and_si256(bit, _mm256_set1_epi16(7)), upper = _mm256_set1_epi16(256);
+    const __m256i powers = _mm256_broadcastsi128_si256(_mm_cvtsi64_si128(0x0204081020408000)); /* 2 ^ (8 - within) */
+    const __m256i aligned = _mm256_and_si256(_mm256_cmpeq_epi16(within, _mm256_setzero_si256()), upper);
+    return (code_window){_mm256_add_epi16(_mm256_mullo_epi16(byte, _mm256_set1_epi16(257)), upper),
+                         _mm256_or_si256(_mm256_shuffle_epi8(powers, within), aligned),
+                         _mm256_set1_epi16((short)((1 << bits) - 1))};
+}
+/* The codes that begin `skipped` bytes into 16 bytes, a byte each. */
+static inline void spread_window(const code_window *w, const uint8_t *bytes, size_t skipped, uint8_t *out) {
+    const __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)bytes));
+    const __m256i at = _mm256_add_epi8(w->bytes, _mm256_set1_epi8((char)skipped));
+    const __m256i moved = _mm256_mullo_epi16(_mm256_shuffle_epi8(both, at), w->factor);
+    const __m256i codes = _mm256_and_si256(_mm256_srli_epi16(moved, 8), w->field);
+    const __m128i high = _mm256_extracti128_si256(codes, 1);
+    _mm_storeu_si128((__m128i *)out, _mm_packus_epi16(_mm256_castsi256_si128(codes), high));
+}
 typedef __m128 v4;
 static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
 static inline void v4_store(float *p, v4 a) { _mm_storeu_ps(p, a); }

@@ -381,7 +381,7 @@ static void check_bags(const fixture *f, const dpq_table *table) {
     dpq_error error;
     uint64_t seed = 5;
     const size_t stride = l->dimension + 1;
-    float *out = malloc(BAGS * stride * sizeof *out);
+    float *out = malloc(BAGS * stride * sizeof *out), *alone = malloc(stride * sizeof *alone);
     double *row = malloc(l->dimension * sizeof *row), *sum = malloc(2 * l->dimension * sizeof *sum);
     for (size_t i = 0; i < IDS; i++) {
         ids[i] = (int64_t)(random_bits(&seed) % (l->rows + 3)) - 1;
@@ -413,8 +413,32 @@ static void check_bags(const fixture *f, const dpq_table *table) {
                 CHECK(fabs(out[b * stride + c] - sum[c]) <= 1e-5 * sum[l->dimension + c],
                       "bag %zu column %zu: %g, not %g", b, c, out[b * stride + c], sum[c]);
             CHECK(out[b * stride + l->dimension] == untouched, "written beyond a bag");
+            /* What a bag gets does not depend on those beside it. */
+            const int64_t start = 0;
+            status = dpq_table_bag(table, ids + offsets[b], end - (size_t)offsets[b], &start, 1,
+                                   factors ? factors + offsets[b] : NULL, mode, outside, alone, stride, &error);
+            CHECK(status == DPQ_OK && memcmp(alone, out + b * stride, l->dimension * sizeof *out) == 0,
+                  "bag %zu alone is another", b);
         }
     }
+    /* Bags of one row are rows, and empty where it is outside. */
+    int64_t *each = malloc(IDS * sizeof *each);
+    float *bags = malloc(IDS * stride * sizeof *bags), *rows = malloc(IDS * stride * sizeof *rows);
+    for (size_t i = 0; i < IDS; i++) each[i] = (int64_t)i;
+    for (int few = 0; few < 2; few++) {
+        for (size_t i = 0; few && i < IDS; i++) ids[i] = i % 300 == 0 ? ids[i] : -1;
+        CHECK(dpq_table_bag(table, ids, IDS, each, IDS, NULL, DPQ_BAG_MEAN, DPQ_OUTSIDE_ZERO, bags, stride, &error) ==
+                  DPQ_OK,
+              "%s", error.message);
+        CHECK(dpq_table_lookup(table, ids, IDS, DPQ_OUTSIDE_ZERO, rows, stride, &error) == DPQ_OK, "%s", error.message);
+        for (size_t i = 0; i < IDS; i++)
+            for (size_t c = 0; c < l->dimension; c++)
+                CHECK(bags[i * stride + c] == rows[i * stride + c], "a bag of row %lld is not the row",
+                      (long long)ids[i]);
+    }
+    free(each);
+    free(bags);
+    free(rows);
     CHECK(dpq_table_bag(table, ids, IDS, offsets, BAGS, weights, DPQ_BAG_MEAN, DPQ_OUTSIDE_ZERO, out, stride, &error) ==
               DPQ_ERROR_ARGUMENT,
           "weights with a mean");
@@ -430,6 +454,7 @@ static void check_bags(const fixture *f, const dpq_table *table) {
               DPQ_ERROR_ARGUMENT,
           "offsets beyond the ids");
     free(out);
+    free(alone);
     free(row);
     free(sum);
 }
