@@ -34,25 +34,26 @@ static __attribute__((noinline)) size_t count_fields(const dpqi_tier_map *m, siz
     return found;
 }
 
-/* The rows of `tier` before `row`. Half a block is counted, always, so that nothing has to be foreseen. The map goes on
- * behind the block, by a word at least. */
+/* The rows of `tier` before `row`. Half a block is counted, always, so that nothing has to be foreseen: of its words those
+ * before that of the row, or the others where the end of the block is nearer, and in either case the fields before the row
+ * in its own. The map goes on behind the block, by a word at least. */
 static inline __attribute__((always_inline)) uint64_t rank_of(const dpqi_tier_map *m, size_t row, size_t tier,
                                                               size_t bits) {
     enum { HALF = DPQI_RANK_BLOCK / 2 };
-    const size_t fields = 64 / bits & ~(size_t)7, block = row / DPQI_RANK_BLOCK, in_block = row % DPQI_RANK_BLOCK;
-    const size_t upper = in_block / HALF, in_half = in_block % HALF;
-    const uint8_t *at = m->packed + (row - in_half) / 8 * bits;
-    const uint64_t wanted = m->lowest * tier, above = (uint64_t)0 - upper;
-    size_t found = 0;
-    for (size_t first = 0; first < HALF; first += fields, at += fields / 8 * bits) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        const size_t before = in_half <= first ? 0 : in_half - first;
-        const uint64_t below = before >= fields ? ~(uint64_t)0 : ((uint64_t)1 << before * bits) - 1;
-        found += (size_t)__builtin_popcountll(equal_fields(word, wanted, m->lowest, bits) & (below ^ above));
+    const size_t fields = 64 / bits & ~(size_t)7, bytes = fields / 8 * bits, block = row / DPQI_RANK_BLOCK;
+    const size_t upper = row / HALF % 2, in_half = row % HALF, own = in_half / fields;
+    const uint8_t *half = m->packed + (row - in_half) / 8 * bits;
+    const uint64_t wanted = m->lowest * tier, negative = (uint64_t)0 - upper;
+    uint64_t word, found = 0;
+    for (size_t w = 0; w < HALF / fields; w++) {
+        memcpy(&word, half + w * bytes, sizeof word);
+        const uint64_t counted = ((uint64_t)0 - (w < own)) ^ negative;
+        found += (uint64_t)__builtin_popcountll(equal_fields(word, wanted, m->lowest, bits) & counted);
     }
-    const uint64_t start = m->rank[(block + upper) * m->tiers + tier];
-    return upper ? start - found : start + found;
+    memcpy(&word, half + own * bytes, sizeof word);
+    const uint64_t before = ((uint64_t)1 << in_half % fields * bits) - 1;
+    const uint64_t rest = (uint64_t)__builtin_popcountll(equal_fields(word, wanted, m->lowest, bits) & before);
+    return m->rank[(block + upper) * m->tiers + tier] + ((found ^ negative) - negative) + rest;
 }
 
 static __attribute__((noinline)) uint64_t rank_of_any(const dpqi_tier_map *m, size_t row, size_t tier) {
