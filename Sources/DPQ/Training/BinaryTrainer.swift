@@ -14,9 +14,9 @@ struct BinaryTrainer {
   static let defaultTurns = 3
   /// Rows that the gradient stage and the turns look at, at most.
   private static let gradientRows = 8192
-  private static let mostRows = 32_768
+  private static let mostRows = 16_384
   /// Of the gradient stage.
-  private static let (batch, passes, rate) = (256, 5, Float(3e-3))
+  private static let (batch, passes, rate) = (256, 3, Float(3e-3))
   /// Added to the moments, as a share of the largest: bits that never differ have no vector of their own.
   private static let ridge = 1e-5
 
