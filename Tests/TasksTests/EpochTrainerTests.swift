@@ -86,7 +86,7 @@ import Testing
     for task in [Task.crf, .lstm] {
       let folder = try TemporaryFolder()
       var epochs = epochs(kind, 3)
-      epochs.folder = folder.path + "/run"
+      epochs.folder = RunFolder(folder.path + "/run")
       let report = try epochs.run(problem(task, kind, epochs)) { _ in true }
       let table = try CompressedTable(path: folder.path + "/run/embedding.dpq")
       #expect(table.dimension == 8 && table.rows >= 6)
@@ -113,12 +113,12 @@ import Testing
   private func resumedRunsEndAsRunsInOneGo(_ task: Task) throws {
     let folder = try TemporaryFolder()
     var whole = epochs(.vq, 4)
-    whole.folder = folder.path + "/whole"
+    whole.folder = RunFolder(folder.path + "/whole")
     let expected = try problem(task, .vq, whole)
     let report = try whole.run(expected) { _ in true }
 
     var first = epochs(.vq, 4)
-    first.folder = folder.path + "/parts"
+    first.folder = RunFolder(folder.path + "/parts")
     #expect(throws: DPQError.self) {
       _ = try first.run(problem(task, .vq, first)) { $0.epoch < 2 || $0.fraction < 0.6 }
     }

@@ -123,7 +123,7 @@ import Testing
     embedding.unusedLimit = kind == .vq ? 5 : nil
     func run(_ name: String, epochs: Int, resumed: Bool, stop: Int? = nil) throws -> TaskReport {
       var task = LanguageModelTask(options: options(epochs: epochs, keep: 0.8), embedding: embedding)
-      task.folder = folder.path + "/" + name
+      task.folder = RunFolder(folder.path + "/" + name)
       task.isResumed = resumed
       return try task.run(data) { progress in stop.map { progress.epoch < $0 || progress.fraction < 0.6 } ?? true }
     }
@@ -145,7 +145,7 @@ import Testing
   @Test func anotherRunsCheckpointIsRefused() throws {
     let data = try data()
     var task = LanguageModelTask(options: options(epochs: 1), embedding: EmbeddingOptions(.full))
-    task.folder = folder.path + "/run"
+    task.folder = RunFolder(folder.path + "/run")
     _ = try task.run(data) { _ in true }
     task.isResumed = true
     task.options.rate = 0.5
@@ -163,7 +163,7 @@ import Testing
     }
     #expect(batches == 0 && report.codes == 8 && report.ratio > 1)
 
-    let checkpoint = LanguageModelTask.path(.checkpoint, in: folder.path + "/run")
+    let checkpoint = RunFolder(folder.path + "/run").path(.checkpoint)
     let bytes = try Data(contentsOf: URL(fileURLWithPath: checkpoint))
     for length in [0, 7, 100, bytes.count / 2, bytes.count - 1] {
       try bytes.prefix(length).write(to: URL(fileURLWithPath: checkpoint))
@@ -178,11 +178,11 @@ import Testing
       embedding.groups = 6
       embedding.codes = 16
       var task = LanguageModelTask(options: options(epochs: 2), embedding: embedding)
-      task.folder = folder.path + "/" + kind.rawValue
+      task.folder = RunFolder(folder.path + "/" + kind.rawValue)
       let report = try task.run(data) { _ in true }
       let exported = report.details.first { $0.0 == "test_exported" }?.1
       #expect(exported?.text == JSON.double(report.test!).text)
-      let table = try CompressedTable(path: LanguageModelTask.path(.embedding, in: task.folder!))
+      let table = try CompressedTable(path: task.folder!.path(.embedding))
       #expect(table.rows == data.vocabulary.count && table.dimension == 24)
       #expect(report.embeddingBytes < report.tableBytes)
     }

@@ -38,6 +38,27 @@ package struct CheckpointFile {
     }
   }
 
+  /// Opens the checkpoint of a run to go on with it; `nil` where there is none yet.
+  ///
+  /// - Parameter identity: What that run must have been, by the names of its notes.
+  /// - Throws: As ``init(path:)``; `malformedInput` for another run.
+  package static func open(
+    _ path: String, of identity: [(name: String, value: String)]
+  ) throws(DPQError) -> CheckpointFile? {
+    let checkpoint: CheckpointFile
+    do throws(DPQError) {
+      checkpoint = try CheckpointFile(path: path)
+    } catch  where error.code == .inputNotFound {
+      return nil
+    }
+    for (name, value) in identity where checkpoint[name] != value {
+      throw DPQError(
+        .malformedInput, "is of a run with other \(name): resume with what that run had, or start another folder",
+        .init(file: path))
+    }
+    return checkpoint
+  }
+
   /// The note `name`, if there is one.
   package subscript(name: String) -> String? { metadata.first { $0.name == name }?.value }
 

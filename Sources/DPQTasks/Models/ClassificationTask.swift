@@ -9,7 +9,7 @@ package struct ClassificationTask {
   /// Values of a row.
   package var dimension = 300
   /// Folder for everything that is written; nothing is where `nil`.
-  package var folder: String?
+  package var folder: RunFolder?
   /// Whether to go on from the checkpoint in ``folder``.
   package var isResumed = false
 
@@ -22,24 +22,6 @@ package struct ClassificationTask {
     self.embedding = embedding
   }
 
-  /// Files in the folder.
-  package enum File: String {
-    case checkpoint = "checkpoint.safetensors"
-    case model = "model.safetensors"
-    case embedding = "embedding.dpq"
-    case report = "report.json"
-    case loss = "loss.svg"
-    case accuracy = "accuracy.svg"
-    case codeUse = "code-use.svg"
-    case codeChanges = "code-changes.svg"
-    case tiers = "tiers.svg"
-  }
-
-  /// Path of a file in the folder.
-  package static func path(_ file: File, in folder: String) -> String {
-    folder.hasSuffix("/") ? folder + file.rawValue : "\(folder)/\(file.rawValue)"
-  }
-
   /// Trains, writes and reports.
   ///
   /// - Throws: `cancelled` where `progress` returns `false`; what training and writing throw; `corruptFile` where the
@@ -47,13 +29,13 @@ package struct ClassificationTask {
   package func run(
     _ data: ClassificationData, progress: (ClassifierTrainer.Progress) -> Bool
   ) throws(DPQError) -> TaskReport {
-    if let folder { try OutputFolder.create(folder) }
+    try folder?.create()
     let layer = try embedding.makeLayer(
       for: data.vocabulary, dimension: dimension, scale: Self.initialScale, seed: options.seed,
       threads: options.threads)
     let trainer = try ClassifierTrainer(
       data: data, embedding: layer, description: embedding.summary, options: options)
-    try trainer.train(checkpoint: folder.map { Self.path(.checkpoint, in: $0) }, resume: isResumed, progress: progress)
+    try trainer.train(checkpoint: folder?.path(.checkpoint), resume: isResumed, progress: progress)
 
     let start = Runtime.clock
     let model = trainer.model
@@ -66,10 +48,10 @@ package struct ClassificationTask {
         layer, vocabulary: data.vocabulary, seed: options.seed, threads: options.threads)
     }
     var exported: Double?
-    var use: [[Int]]?
+    var codeUse: [[Int]]?
     if let compressed {
-      let table = try stored(compressed)
-      use = try table.codeUse()
+      let table = try compressed.stored(in: folder)
+      codeUse = try table.codeUse()
       model.embedding = TableEmbedding(table)
       let again = try model.evaluate(data.test)
       exported = again.accuracy
@@ -103,21 +85,12 @@ package struct ClassificationTask {
     if let folder {
       let table = compressed == nil ? layer.parameters.map { ($0.name, $0.value) } + layer.buffers : []
       try Checkpoint.write(
-        to: Self.path(.model, in: folder), metadata: [("task", "classify"), ("embedding", embedding.summary)],
+        to: folder.path(.model), metadata: [("task", "classify"), ("embedding", embedding.summary)],
         tensors: model.headTensors + table)
-      try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
-      try draw(trainer.history, codes: use, to: folder)
-      if let look = report.look { try TextFile.write(look.svg, to: Self.path(.tiers, in: folder), replacing: true) }
+      try folder.write(report, codeUse: codeUse)
+      try draw(trainer.history, to: folder)
     }
     return report
-  }
-
-  /// The model as a file: in the folder, or one that is gone when it is closed.
-  private func stored(_ model: CompressedModel) throws(DPQError) -> CompressedTable {
-    guard let folder else { return try model.openTemporarily() }
-    let path = Self.path(.embedding, in: folder)
-    try model.write(to: path, replacing: true)
-    return try CompressedTable(path: path)
   }
 
   private var recipe: String {
@@ -154,14 +127,12 @@ package struct ClassificationTask {
     ]
   }
 
-  private func draw(
-    _ history: [ClassifierTrainer.Evaluation], codes: [[Int]]?, to folder: String
-  ) throws(DPQError) {
+  private func draw(_ history: [ClassifierTrainer.Evaluation], to folder: RunFolder) throws(DPQError) {
     func points(_ value: (ClassifierTrainer.Evaluation) -> Double) -> [(x: Double, y: Double)] {
       history.map { (x: Double($0.step), y: value($0)) }
     }
-    func write(_ file: File, _ chart: LineChart) throws(DPQError) {
-      try TextFile.write(chart.svg, to: Self.path(file, in: folder), replacing: true)
+    func write(_ file: RunFolder.File, _ chart: LineChart) throws(DPQError) {
+      try folder.write(chart.svg, to: file)
     }
     let best = history.max { ($0.devAccuracy, -$0.devLoss) < ($1.devAccuracy, -$1.devLoss) }
     let mark = best.map { (x: Double($0.step), name: "best on dev") }
@@ -180,9 +151,6 @@ package struct ClassificationTask {
       chart.yLabel = "share of all codes, %"
       chart.series = [.init("changed", points { 100 * $0.changedCodes }, hasDots: true)]
       try write(.codeChanges, chart)
-    }
-    if let codes {
-      try TextFile.write(CodeUse.heatMap(codes).svg, to: Self.path(.codeUse, in: folder), replacing: true)
     }
   }
 }

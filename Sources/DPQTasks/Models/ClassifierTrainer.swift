@@ -218,17 +218,7 @@ public final class ClassifierTrainer {
   }
 
   private func restore(_ path: String) throws(DPQError) {
-    let checkpoint: CheckpointFile
-    do throws(DPQError) {
-      checkpoint = try CheckpointFile(path: path)
-    } catch  where error.code == .inputNotFound {
-      return
-    }
-    for (name, value) in identity where checkpoint[name] != value {
-      throw DPQError(
-        .malformedInput, "is of a run with other \(name): resume with what that run had, or start another folder",
-        .init(file: path))
-    }
+    guard let checkpoint = try CheckpointFile.open(path, of: identity) else { return }
     let evaluations = (checkpoint["evaluations"] ?? "").split(separator: ";").map { line in
       line.split(separator: " ").compactMap { Double($0) }
     }

@@ -7,7 +7,7 @@ package struct EpochTask {
   /// What its embedding is.
   package var embedding: EmbeddingOptions
   /// Folder for everything that is written; nothing is where `nil`.
-  package var folder: String?
+  package var folder: RunFolder?
   /// Whether to go on from the checkpoint in ``folder``.
   package var isResumed = false
 
@@ -15,23 +15,6 @@ package struct EpochTask {
   package init(options: EpochTrainer.Options, embedding: EmbeddingOptions) {
     self.options = options
     self.embedding = embedding
-  }
-
-  /// Files in the folder.
-  package enum File: String {
-    case checkpoint = "checkpoint.safetensors"
-    case model = "model.safetensors"
-    case embedding = "embedding.dpq"
-    case report = "report.json"
-    case loss = "loss.svg"
-    case score = "score.svg"
-    case codeUse = "code-use.svg"
-    case tiers = "tiers.svg"
-  }
-
-  /// Path of a file in the folder.
-  package static func path(_ file: File, in folder: String) -> String {
-    folder.hasSuffix("/") ? folder + file.rawValue : "\(folder)/\(file.rawValue)"
   }
 
   /// Values of the embedding start in [−scale, scale) where nothing else is asked for.
@@ -52,10 +35,10 @@ package struct EpochTask {
   package func run(
     _ problem: any LearningProblem, progress: (EpochTrainer.Progress) -> Bool
   ) throws(DPQError) -> TaskReport {
-    if let folder { try OutputFolder.create(folder) }
+    try folder?.create()
     let layer = problem.embedding
     let trainer = try EpochTrainer(problem, description: embedding.trainedSummary, options: options)
-    try trainer.train(checkpoint: folder.map { Self.path(.checkpoint, in: $0) }, resume: isResumed, progress: progress)
+    try trainer.train(checkpoint: folder?.path(.checkpoint), resume: isResumed, progress: progress)
 
     let start = Runtime.clock
     let tensors = problem.tensors
@@ -69,7 +52,7 @@ package struct EpochTask {
     var exported: Double?
     var codeUse: [[Int]]?
     if let compressed {
-      let table = try stored(compressed)
+      let table = try compressed.stored(in: folder)
       codeUse = try table.codeUse()
       problem.embedding = TableEmbedding(table)
       let again = try problem.score(.test)
@@ -81,7 +64,7 @@ package struct EpochTask {
         throw DPQError(
           .corruptFile,
           "the exported table gives \(again.value) for the \(problem.metric) on the test data, where training ended with "
-            + "\(test.value)", .init(file: folder.map { Self.path(.embedding, in: $0) }))
+            + "\(test.value)", .init(file: folder?.path(.embedding)))
       }
       problem.embedding = layer
     }
@@ -107,21 +90,12 @@ package struct EpochTask {
       let isKept = compressed != nil
       let own = Set((layer.parameters.map(\.name) + layer.buffers.map(\.name)))
       try Checkpoint.write(
-        to: Self.path(.model, in: folder), metadata: [("task", problem.task), ("embedding", embedding.summary)],
+        to: folder.path(.model), metadata: [("task", problem.task), ("embedding", embedding.summary)],
         tensors: isKept ? tensors.filter { !own.contains($0.name) } : tensors)
-      try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
-      try draw(problem, trainer, codeUse, to: folder)
-      if let look = report.look { try TextFile.write(look.svg, to: Self.path(.tiers, in: folder), replacing: true) }
+      try folder.write(report, codeUse: codeUse)
+      try draw(problem, trainer, to: folder)
     }
     return report
-  }
-
-  /// The model as a file: in the folder, or one that is gone when it is closed.
-  private func stored(_ model: CompressedModel) throws(DPQError) -> CompressedTable {
-    guard let folder else { return try model.openTemporarily() }
-    let path = Self.path(.embedding, in: folder)
-    try model.write(to: path, replacing: true)
-    return try CompressedTable(path: path)
   }
 
   private func recipe(_ problem: any LearningProblem) -> String {
@@ -148,9 +122,7 @@ package struct EpochTask {
     ]
   }
 
-  private func draw(
-    _ problem: any LearningProblem, _ trainer: EpochTrainer, _ codeUse: [[Int]]?, to folder: String
-  ) throws(DPQError) {
+  private func draw(_ problem: any LearningProblem, _ trainer: EpochTrainer, to folder: RunFolder) throws(DPQError) {
     func points(_ value: (EpochTrainer.Epoch) -> Double) -> [(x: Double, y: Double)] {
       trainer.history.enumerated().map { (x: Double($0.offset + 1), y: value($0.element)) }
     }
@@ -158,12 +130,9 @@ package struct EpochTask {
       title: "\(problem.task == "tag" ? "Tagging" : "Inference"), \(embedding.summary)", xLabel: "epoch",
       yLabel: "loss, nats", series: [.init("train", points(\.loss), hasDots: true)])
     chart.mark = trainer.bestEpoch.map { (x: Double($0 + 1), name: "best on dev") }
-    try TextFile.write(chart.svg, to: Self.path(.loss, in: folder), replacing: true)
+    try folder.write(chart.svg, to: .loss)
     chart.yLabel = "\(problem.metric), %"
     chart.series = [.init("dev", points { 100 * $0.dev }, hasDots: true)]
-    try TextFile.write(chart.svg, to: Self.path(.score, in: folder), replacing: true)
-    if let codeUse {
-      try TextFile.write(CodeUse.heatMap(codeUse).svg, to: Self.path(.codeUse, in: folder), replacing: true)
-    }
+    try folder.write(chart.svg, to: .score)
   }
 }

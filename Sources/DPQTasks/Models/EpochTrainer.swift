@@ -166,17 +166,7 @@ package final class EpochTrainer {
   }
 
   private func restore(_ path: String) throws(DPQError) {
-    let checkpoint: CheckpointFile
-    do throws(DPQError) {
-      checkpoint = try CheckpointFile(path: path)
-    } catch  where error.code == .inputNotFound {
-      return
-    }
-    for (name, value) in identity where checkpoint[name] != value {
-      throw DPQError(
-        .malformedInput, "is of a run with other \(name): resume with what that run had, or start another folder",
-        .init(file: path))
-    }
+    guard let checkpoint = try CheckpointFile.open(path, of: identity) else { return }
     let epochs = (checkpoint["epochs"] ?? "").split(separator: ";").map { epoch in
       epoch.split(separator: " ").compactMap { Double($0) }
     }

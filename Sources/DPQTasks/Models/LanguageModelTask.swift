@@ -7,7 +7,7 @@ package struct LanguageModelTask {
   /// What its embedding is.
   package var embedding: EmbeddingOptions
   /// Folder for everything that is written; nothing is where `nil`.
-  package var folder: String?
+  package var folder: RunFolder?
   /// Whether to go on from the checkpoint in ``folder``.
   package var isResumed = false
 
@@ -15,23 +15,6 @@ package struct LanguageModelTask {
   package init(options: LanguageModelOptions, embedding: EmbeddingOptions) {
     self.options = options
     self.embedding = embedding
-  }
-
-  /// Files in the folder.
-  package enum File: String {
-    case checkpoint = "checkpoint.safetensors"
-    case model = "model.safetensors"
-    case embedding = "embedding.dpq"
-    case report = "report.json"
-    case curve = "loss.svg"
-    case codeUse = "code-use.svg"
-    case codeChanges = "code-changes.svg"
-    case tiers = "tiers.svg"
-  }
-
-  /// Path of a file in the folder.
-  package static func path(_ file: File, in folder: String) -> String {
-    folder.hasSuffix("/") ? folder + file.rawValue : "\(folder)/\(file.rawValue)"
   }
 
   /// Trains, writes and reports.
@@ -47,8 +30,8 @@ package struct LanguageModelTask {
       threads: threads)
     let trainer = try LanguageModelTrainer(
       data: data, embedding: layer, description: embedding.trainedSummary, options: options)
-    if let folder { try OutputFolder.create(folder) }
-    let checkpoint = folder.map { Self.path(.checkpoint, in: $0) }
+    try folder?.create()
+    let checkpoint = folder?.path(.checkpoint)
     try trainer.train(checkpoint: checkpoint, resume: isResumed, progress: progress)
 
     let start = Runtime.clock
@@ -60,20 +43,14 @@ package struct LanguageModelTask {
       : try layer.export(vocabulary: data.vocabulary, recipe: recipe)
     var test = isCompressedLater ? .nan : try trainer.perplexity(data.test)
     if let folder {
-      try trainer.writeModel(to: Self.path(.model, in: folder), includesEmbedding: compressed == nil)
+      try trainer.writeModel(to: folder.path(.model), includesEmbedding: compressed == nil)
     }
     var exported: Double?
     var codeUse: [[Int]]?
     if let compressed {
-      let file = folder.map { Self.path(.embedding, in: $0) }
-      if let file {
-        try compressed.write(to: file, replacing: true)
-        let table = try CompressedTable(path: file)
-        codeUse = try table.codeUse()
-        trainer.model.embedding = TableEmbedding(table)
-      } else {
-        trainer.model.embedding = try TableEmbedding(compressed)
-      }
+      let table = try compressed.stored(in: folder)
+      codeUse = try table.codeUse()
+      trainer.model.embedding = TableEmbedding(table)
       let again = try trainer.perplexity(data.test)
       exported = again
       if isCompressedLater {
@@ -83,7 +60,7 @@ package struct LanguageModelTask {
       guard again == test else {
         throw DPQError(
           .corruptFile, "gives a perplexity of \(again) on the test text, where training ended with \(test)",
-          .init(file: file))
+          .init(file: folder?.path(.embedding)))
       }
     }
 
@@ -103,9 +80,8 @@ package struct LanguageModelTask {
     report.details = details(data, trainer, exported: exported)
     report.look = (layer as? AdaptiveEmbedding).map { AdaptiveLook($0, vocabulary: data.vocabulary) }
     if let folder {
-      try TextFile.write(report.json.text + "\n", to: Self.path(.report, in: folder), replacing: true)
-      try draw(trainer.history, codeUse, to: folder)
-      if let look = report.look { try TextFile.write(look.svg, to: Self.path(.tiers, in: folder), replacing: true) }
+      try folder.write(report, codeUse: codeUse)
+      try draw(trainer.history, to: folder)
     }
     return report
   }
@@ -136,9 +112,7 @@ package struct LanguageModelTask {
     ]
   }
 
-  private func draw(
-    _ history: [LanguageModelTrainer.Epoch], _ codeUse: [[Int]]?, to folder: String
-  ) throws(DPQError) {
+  private func draw(_ history: [LanguageModelTrainer.Epoch], to folder: RunFolder) throws(DPQError) {
     func points(_ value: (LanguageModelTrainer.Epoch) -> Double) -> [(x: Double, y: Double)] {
       history.enumerated().map { (x: Double($0.offset + 1), y: value($0.element)) }
     }
@@ -148,15 +122,12 @@ package struct LanguageModelTask {
         .init("train", points(\.train), hasDots: true), .init("valid", points(\.valid), hasDots: true),
       ])
     chart.isYLogarithmic = true
-    try TextFile.write(chart.svg, to: Self.path(.curve, in: folder), replacing: true)
+    try folder.write(chart.svg, to: .loss)
     if history.contains(where: { $0.changedCodes.isFinite }) {
       chart = LineChart(
         title: "Codes that an epoch changed", xLabel: "epoch", yLabel: "per cent of all codes",
         series: [.init("changed", points { 100 * $0.changedCodes }, hasDots: true)])
-      try TextFile.write(chart.svg, to: Self.path(.codeChanges, in: folder), replacing: true)
-    }
-    if let codeUse {
-      try TextFile.write(CodeUse.heatMap(codeUse).svg, to: Self.path(.codeUse, in: folder), replacing: true)
+      try folder.write(chart.svg, to: .codeChanges)
     }
   }
 }

@@ -200,17 +200,7 @@ public final class LanguageModelTrainer {
   }
 
   private func restore(_ path: String) throws(DPQError) {
-    let checkpoint: CheckpointFile
-    do throws(DPQError) {
-      checkpoint = try CheckpointFile(path: path)
-    } catch  where error.code == .inputNotFound {
-      return
-    }
-    for (name, value) in identity where checkpoint[name] != value {
-      throw DPQError(
-        .malformedInput, "is of a run with another \(name): resume with what that run had, or start another folder",
-        .init(file: path))
-    }
+    guard let checkpoint = try CheckpointFile.open(path, of: identity) else { return }
     let epochs = (checkpoint["epochs"] ?? "").split(separator: ";").map { $0.split(separator: " ") }
     history = epochs.compactMap { parts in
       guard (3...4).contains(parts.count), let rate = Float(parts[0]), let train = Double(parts[1]),

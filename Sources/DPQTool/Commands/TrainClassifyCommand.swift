@@ -47,20 +47,7 @@ struct TrainClassifyCommand: ParsableCommand {
   var finalLearningRate: Float?
   @Option(parsing: .unconditional, help: ArgumentHelp("Batches between evaluations on the dev texts.", valueName: "n"))
   var evaluateEvery = ClassifierTrainer.Options().evaluationInterval
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of every random choice.", valueName: "n"))
-  var seed: UInt64 = 1
-
-  @Option(
-    name: .shortAndLong,
-    help: ArgumentHelp("Folder for checkpoint, model, embedding, report and pictures.", valueName: "folder"),
-    completion: .directory)
-  var output: String?
-  @Flag(help: "Go on from the checkpoint in the output folder, if there is one.")
-  var resume = false
-  @Flag(help: "Start anew where the output folder holds a run.")
-  var force = false
-  @OptionGroup var threading: ThreadArguments
-  @OptionGroup var report: ReportArguments
+  @OptionGroup var runOptions: RunArguments
 
   func validate() throws {
     let whole: [(String, Int?)] = [
@@ -77,31 +64,20 @@ struct TrainClassifyCommand: ParsableCommand {
     if let finalLearningRate, !(finalLearningRate.isFinite && finalLearningRate >= 0) {
       throw ValidationError("--final-learning-rate takes a number from 0 on")
     }
-    if output == nil, resume { throw ValidationError("--resume needs the --output of the run") }
-    if resume, force { throw ValidationError("Choose one of --resume and --force") }
   }
 
   func run() throws {
-    if let output, !resume, !force {
-      for file in [ClassificationTask.File.checkpoint, .report] {
-        let path = ClassificationTask.path(file, in: output)
-        guard OutputFile.size(of: path) == 0 else {
-          throw DPQError(
-            .cannotCreateOutput, "is there from an earlier run: --resume goes on with it, --force starts anew",
-            .init(file: path))
-        }
-      }
-    }
-    var bar = ProgressBar(quiet: report.quiet)
+    let folder = try runOptions.folder()
+    var bar = ProgressBar(quiet: runOptions.report.quiet)
     bar.update("read", fraction: 0)
     let data = try ClassificationData(dataOptions)
     var task = ClassificationTask(options: options(for: data), embedding: embeddingOptions)
-    task.embedding.pretrained = try start.read(threads: threading.threads)
+    task.embedding.pretrained = try start.read(threads: runOptions.threading.threads)
     task.dimension = dimension ?? task.embedding.pretrained?.table.dimension ?? task.dimension
-    task.folder = output
-    task.isResumed = resume
+    task.folder = folder
+    task.isResumed = runOptions.resume
     let result = try task.run(data) { progress in
-      if let evaluation = progress.finished, !report.quiet {
+      if let evaluation = progress.finished, !runOptions.report.quiet {
         bar.clear()
         StandardError.line(line(evaluation, progress))
       } else {
@@ -112,7 +88,7 @@ struct TrainClassifyCommand: ParsableCommand {
       return true
     }
     _ = consume bar
-    try report.print(result.json, result.text(threads: threading.threads, output: output))
+    try runOptions.print(result)
   }
 
   /// The embedding asked for; 50 groups of 32 codes where nothing is said.
@@ -131,7 +107,7 @@ struct TrainClassifyCommand: ParsableCommand {
     options.format = text.textFormat
     if let size = text.vocabularySize { options.vocabularySize = size }
     options.minimumCount = text.minCount
-    options.seed = seed
+    options.seed = runOptions.seed
     return options
   }
 
@@ -144,8 +120,8 @@ struct TrainClassifyCommand: ParsableCommand {
     options.finalRate = finalLearningRate
     options.evaluationInterval = evaluateEvery
     options.hidden = hidden
-    options.seed = seed
-    options.threads = threading.threads
+    options.seed = runOptions.seed
+    options.threads = runOptions.threading.threads
     return options
   }
 

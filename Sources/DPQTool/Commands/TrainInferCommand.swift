@@ -72,11 +72,11 @@ struct TrainInferCommand: ParsableCommand {
   func run() throws {
     var reading = PairData.Options()
     (reading.train, reading.dev, reading.test) = (shared.train, shared.dev, shared.test)
-    (reading.format, reading.minimumCount, reading.seed) = (format, minCount, shared.seed)
+    (reading.format, reading.minimumCount, reading.seed) = (format, minCount, shared.runOptions.seed)
     if let size = shared.vocabularySize { reading.vocabularySize = size }
     var model = PairClassifier.Options()
     (model.encoder, model.pooling, model.hidden, model.dense, model.keep) = (encoder, pooling, hidden, dense, keep)
-    (model.seed, model.threads) = (shared.seed, shared.threading.threads)
+    (model.seed, model.threads) = (shared.runOptions.seed, shared.runOptions.threading.threads)
     var training = EpochTrainer.Options()
     (training.epochs, training.batch, training.rate, training.decay) = (epochs, 32, 1e-3, 0.9)
     try shared.run(training, read: { try PairData(reading) }, words: \.vocabulary) { data, layer in

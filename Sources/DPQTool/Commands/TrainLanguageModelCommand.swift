@@ -50,20 +50,7 @@ struct TrainLanguageModelCommand: ParsableCommand {
   var initScale: Float?
   @Option(parsing: .unconditional, help: ArgumentHelp("Share of values that dropout keeps.", valueName: "x"))
   var keep: Float?
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of every random choice.", valueName: "n"))
-  var seed: UInt64 = 1
-
-  @Option(
-    name: .shortAndLong,
-    help: ArgumentHelp("Folder for checkpoint, model, embedding, report and loss curve.", valueName: "folder"),
-    completion: .directory)
-  var output: String?
-  @Flag(help: "Go on from the checkpoint in the output folder, if there is one.")
-  var resume = false
-  @Flag(help: "Start anew where the output folder holds a run.")
-  var force = false
-  @OptionGroup var threading: ThreadArguments
-  @OptionGroup var report: ReportArguments
+  @OptionGroup var runOptions: RunArguments
 
   func validate() throws {
     let whole = [
@@ -81,28 +68,18 @@ struct TrainLanguageModelCommand: ParsableCommand {
       if let value, !(value.isFinite && value > 0) { throw ValidationError("\(name) takes a number above 0") }
     }
     if let keep, !(keep > 0 && keep <= 1) { throw ValidationError("--keep takes a number above 0, up to 1") }
-    if output == nil, resume { throw ValidationError("--resume needs the --output of the run") }
-    if resume, force { throw ValidationError("Choose one of --resume and --force") }
   }
 
   func run() throws {
     var task = LanguageModelTask(options: options, embedding: embedding.options)
-    task.folder = output
-    task.isResumed = resume
-    if let output, !resume {
-      let checkpoint = LanguageModelTask.path(.checkpoint, in: output)
-      guard force || OutputFile.size(of: checkpoint) == 0 else {
-        throw DPQError(
-          .cannotCreateOutput, "is there from an earlier run: --resume goes on with it, --force starts anew",
-          .init(file: checkpoint))
-      }
-    }
-    task.embedding.pretrained = try start.read(threads: threading.threads)
+    task.folder = try runOptions.folder()
+    task.isResumed = runOptions.resume
+    task.embedding.pretrained = try start.read(threads: runOptions.threading.threads)
     if dimension == nil, let table = task.embedding.pretrained?.table { task.options.model.dimension = table.dimension }
     let data = try LanguageModelData(train: train, valid: valid, test: test, vocabularySize: vocabularySize)
-    var bar = ProgressBar(quiet: report.quiet)
+    var bar = ProgressBar(quiet: runOptions.report.quiet)
     let result = try task.run(data) { progress in
-      if let epoch = progress.finished, !report.quiet {
+      if let epoch = progress.finished, !runOptions.report.quiet {
         bar.clear()
         StandardError.line(line(epoch, progress))
       } else {
@@ -113,7 +90,7 @@ struct TrainLanguageModelCommand: ParsableCommand {
       return true
     }
     _ = consume bar
-    try report.print(result.json, result.text(threads: threading.threads, output: output))
+    try runOptions.print(result)
   }
 
   private var options: LanguageModelOptions {
@@ -129,8 +106,8 @@ struct TrainLanguageModelCommand: ParsableCommand {
     if let clip { options.clippingNorm = clip }
     if let initScale { options.model.scale = initScale }
     if let keep { options.model.keep = keep }
-    options.model.seed = seed
-    options.model.threads = threading.threads
+    options.model.seed = runOptions.seed
+    options.model.threads = runOptions.threading.threads
     return options
   }
 

@@ -50,11 +50,11 @@ struct TrainTagCommand: ParsableCommand {
     var reading = TaggingData.Options()
     (reading.train, reading.dev, reading.test) = (shared.train, shared.dev, shared.test)
     (reading.wordColumn, reading.tagColumn) = (wordColumn, tagColumn)
-    (reading.minimumCount, reading.seed) = (minCount, shared.seed)
+    (reading.minimumCount, reading.seed) = (minCount, shared.runOptions.seed)
     if let size = shared.vocabularySize { reading.vocabularySize = size }
     var model = Tagger.Options()
     (model.hidden, model.decoder, model.keep) = (hidden, decoder, keep)
-    (model.seed, model.threads) = (shared.seed, shared.threading.threads)
+    (model.seed, model.threads) = (shared.runOptions.seed, shared.runOptions.threading.threads)
     var training = EpochTrainer.Options()
     (training.epochs, training.batch, training.rate, training.decay) = (epochs, 16, 4e-3, 0.85)
     try shared.run(training, read: { try TaggingData(reading) }, words: \.vocabulary) { data, layer in

@@ -32,20 +32,7 @@ struct EpochArguments: ParsableArguments {
   var learningRate: Float?
   @Option(parsing: .unconditional, help: ArgumentHelp("Factor on the step size each epoch later.", valueName: "x"))
   var decay: Float?
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of every random choice.", valueName: "n"))
-  var seed: UInt64 = 1
-
-  @Option(
-    name: .shortAndLong,
-    help: ArgumentHelp("Folder for checkpoint, model, embedding, report and pictures.", valueName: "folder"),
-    completion: .directory)
-  var output: String?
-  @Flag(help: "Go on from the checkpoint in the output folder, if there is one.")
-  var resume = false
-  @Flag(help: "Start anew where the output folder holds a run.")
-  var force = false
-  @OptionGroup var threading: ThreadArguments
-  @OptionGroup var report: ReportArguments
+  @OptionGroup var runOptions: RunArguments
 
   func validate() throws {
     try Self.checkWhole([("--dimension", dimension), ("--steps", steps), ("--batch", batch)])
@@ -55,8 +42,6 @@ struct EpochArguments: ParsableArguments {
     for (name, value) in [("--learning-rate", learningRate), ("--decay", decay)] {
       if let value, !(value.isFinite && value > 0) { throw ValidationError("\(name) takes a number above 0") }
     }
-    if output == nil, resume { throw ValidationError("--resume needs the --output of the run") }
-    if resume, force { throw ValidationError("Choose one of --resume and --force") }
   }
 
   /// Checks numbers that are counts of something.
@@ -82,35 +67,26 @@ struct EpochArguments: ParsableArguments {
     _ options: EpochTrainer.Options, read: () throws -> Data, words: (Data) -> Vocabulary,
     problem: (Data, any EmbeddingLayer) throws -> any LearningProblem
   ) throws {
-    if let output, !resume, !force {
-      for file in [EpochTask.File.checkpoint, .report] {
-        let path = EpochTask.path(file, in: output)
-        guard OutputFile.size(of: path) == 0 else {
-          throw DPQError(
-            .cannotCreateOutput, "is there from an earlier run: --resume goes on with it, --force starts anew",
-            .init(file: path))
-        }
-      }
-    }
+    let folder = try runOptions.folder()
     var options = options
     options.steps = steps
     if let batch { options.batch = batch }
     if let learningRate { options.rate = learningRate }
     if let decay { options.decay = decay }
-    options.seed = seed
-    options.threads = threading.threads
+    options.seed = runOptions.seed
+    options.threads = runOptions.threading.threads
 
-    var bar = ProgressBar(quiet: report.quiet)
+    var bar = ProgressBar(quiet: runOptions.report.quiet)
     bar.update("read", fraction: 0)
     let data = try read()
     var task = EpochTask(options: options, embedding: embedding.options)
-    task.folder = output
-    task.isResumed = resume
-    task.embedding.pretrained = try start.read(threads: threading.threads)
+    task.folder = folder
+    task.isResumed = runOptions.resume
+    task.embedding.pretrained = try start.read(threads: runOptions.threading.threads)
     let dimension = dimension ?? task.embedding.pretrained?.table.dimension ?? 100
     let learned = try problem(data, try task.makeLayer(for: words(data), dimension: dimension))
     let result = try task.run(learned) { progress in
-      if let epoch = progress.finished, !report.quiet {
+      if let epoch = progress.finished, !runOptions.report.quiet {
         bar.clear()
         StandardError.line(line(epoch, progress, learned.metric))
       } else {
@@ -121,7 +97,7 @@ struct EpochArguments: ParsableArguments {
       return true
     }
     _ = consume bar
-    try report.print(result.json, result.text(threads: threading.threads, output: output))
+    try runOptions.print(result)
   }
 
   private func line(_ epoch: EpochTrainer.Epoch, _ progress: EpochTrainer.Progress, _ metric: String) -> String {
