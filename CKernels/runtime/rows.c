@@ -56,6 +56,23 @@ dpq_status dpq_table_read(const dpq_table *table, uint64_t first, size_t count, 
     return dpqi_succeed(error);
 }
 
+dpq_status dpq_table_tiers(const dpq_table *table, const int64_t *ids, size_t count, uint8_t *out_tiers,
+                           dpq_error *error) {
+    if (!table || (count && (!ids || !out_tiers))) return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "dpq_table_tiers: NULL");
+    dpq_status status = dpqi_table_check_ids(table, ids, count, DPQ_OUTSIDE_ERROR, error);
+    if (status) return status;
+    const dpqi_kernels *kernels = dpqi_active();
+    int64_t rows[DPQI_ROW_BLOCK];
+    for (size_t start = 0; start < count; start += DPQI_ROW_BLOCK) {
+        const size_t block = count - start < DPQI_ROW_BLOCK ? count - start : DPQI_ROW_BLOCK;
+        if (table->tier_count > 1)
+            kernels->locate(&table->map, ids + start, 0, block, out_tiers + start, rows);
+        else
+            memset(out_tiers + start, 0, block);
+    }
+    return dpqi_succeed(error);
+}
+
 static dpq_status check_bags(const int64_t *offsets, size_t bag_count, size_t id_count, dpq_error *error) {
     int64_t before = 0;
     for (size_t b = 0; b < bag_count; b++) {

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "runtime/error.h"
 #include "runtime/table.h"
 
 /* Tier and place of at most DPQI_ROW_BLOCK rows, whose codes are on their way to the caches then. */
@@ -55,21 +54,4 @@ void dpqi_table_decode(const dpq_table *table, const dpqi_kernels *kernels, cons
             for (size_t c = 0; c < table->dimension; c++) target[i * stride + c] *= norm;
         }
     }
-}
-
-dpq_status dpq_table_tiers(const dpq_table *table, const int64_t *ids, size_t count, uint8_t *out_tiers,
-                           dpq_error *error) {
-    if (!table || (count && (!ids || !out_tiers))) return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "dpq_table_tiers: NULL");
-    dpq_status status = dpqi_table_check_ids(table, ids, count, DPQ_OUTSIDE_ERROR, error);
-    if (status) return status;
-    const dpqi_kernels *kernels = dpqi_active();
-    int64_t rows[DPQI_ROW_BLOCK];
-    for (size_t start = 0; start < count; start += DPQI_ROW_BLOCK) {
-        const size_t block = count - start < DPQI_ROW_BLOCK ? count - start : DPQI_ROW_BLOCK;
-        if (table->tier_count > 1)
-            kernels->locate(&table->map, ids + start, 0, block, out_tiers + start, rows);
-        else
-            memset(out_tiers + start, 0, block);
-    }
-    return dpqi_succeed(error);
 }
