@@ -1,17 +1,12 @@
-/* Weighted sums of rows from their codes. The rows of several bags are summed a group at a time: its codewords stay in the
- * nearest cache while the rows of all bags pass, and no row is written anywhere. */
+/* Weighted sums of rows from their codes. The rows of several bags are summed a word of groups at a time: their codewords
+ * stay in the near caches while the rows of all bags pass, and no row is written anywhere. */
 
-/* Rows and groups whose codes are brought together, and the groups of a word of them. */
-#define SUM_ROWS DPQI_SUM_ROWS
+/* Groups whose codes are brought together, and the groups of a word of them. */
 #define SUM_GROUPS 64
 #define WORD_GROUPS 8
 
 /* Values of the vectors that a codeword is read by: up to 16, where they are vectors. */
 #define MAX_SUMMED (LANES < 4 ? 4 : 16)
-
-/* Groups of no more values are summed a word of groups at once: the codewords of all of them stay in the cache. Not where
- * few codes are looked up instead, and not where there are no vectors. */
-#define FEW_VALUES (LANES == 4 || LANES == 8 ? 1024 : 0)
 
 static __attribute__((noinline)) void add_values(float *restrict out, const float *values, float factor, size_t count) {
     size_t c = 0;
@@ -73,7 +68,7 @@ typedef void summer(SUM_ARGUMENTS);
     size_t r = 0;                                                                                                      \
     for (const dpqi_bag *bag = bags; bag < bags + bag_count; bag++) {                                                  \
         vector sum[WORD_GROUPS];                                                                                       \
-        float sums[WORD_GROUPS * 8];                                                                                   \
+        float sums[WORD_GROUPS * 16];                                                                                  \
         for (size_t g = 0; g < WORD_GROUPS; g++) sum[g] = set1(0);                                                     \
         for (; r < bag->end; r++)                                                                                      \
             for (size_t g = 0; g < WORD_GROUPS; g++) sum[g] = fma(set1(factors[r]), load(CODEWORD(r, g)), sum[g]);     \
@@ -84,13 +79,13 @@ static void sum_group_4(SUM_ARGUMENTS) { SUM_GROUP(v4, v4_set1, v4_load, v4_fma,
 #if LANES >= 4
 static void sum_group_8(SUM_ARGUMENTS) { SUM_GROUP(v8, v8_set1, v8_load, v8_fma, add_8) }
 static void sum_group_16(SUM_ARGUMENTS) { SUM_GROUP(v16, v16_set1, v16_load, v16_fma, add_16) }
-static summer *const group_summers[] = {sum_group_4, sum_group_8, sum_group_16};
-#else
-static summer *const group_summers[] = {sum_group_4};
-#endif
-#if FEW_VALUES > 0
 static void sum_word_4(SUM_ARGUMENTS) { SUM_WORD(v4, v4_set1, v4_load, v4_fma, v4_store) }
 static void sum_word_8(SUM_ARGUMENTS) { SUM_WORD(v8, v8_set1, v8_load, v8_fma, v8_store) }
+static void sum_word_16(SUM_ARGUMENTS) { SUM_WORD(v16, v16_set1, v16_load, v16_fma, v16_store) }
+static summer *const group_summers[] = {sum_group_4, sum_group_8, sum_group_16};
+static summer *const word_summers[] = {sum_word_4, sum_word_8, sum_word_16};
+#else
+static summer *const group_summers[] = {sum_group_4};
 #endif
 #undef SUM_WORD
 #undef SUM_GROUP
@@ -127,7 +122,7 @@ static __attribute__((noinline)) void add_group(const dpqi_decoder *d, size_t gr
 /* Codes of at most a byte: those of some groups are brought together first, WORD_GROUPS of a row beside one another. */
 static __attribute__((noinline)) void sum_groups(const dpqi_decoder *d, const int64_t *ids, const float *factors,
                                                  const dpqi_bag *bags, size_t bag_count) {
-    uint8_t words[SUM_GROUPS / WORD_GROUPS][WORD_GROUPS * SUM_ROWS];
+    uint8_t words[SUM_GROUPS / WORD_GROUPS][WORD_GROUPS * DPQI_SUM_ROWS];
     const size_t rows = bags[bag_count - 1].end;
     for (size_t start = 0; start < d->groups; start += SUM_GROUPS) {
         const size_t groups = d->groups - start < SUM_GROUPS ? d->groups - start : SUM_GROUPS;
@@ -141,14 +136,13 @@ static __attribute__((noinline)) void sum_groups(const dpqi_decoder *d, const in
             DPQI_ROLLED for (; g < groups; g++) words[g / WORD_GROUPS][WORD_GROUPS * r + g % WORD_GROUPS] = codes[g];
         }
         size_t g = 0;
-#if FEW_VALUES > 0
-        const size_t lanes = summed_lanes(d->width),
-                     few = d->width <= 8 && d->codes * d->pitch <= FEW_VALUES ? groups : 0;
-        for (; g + WORD_GROUPS <= few && may_read(d, start + g + WORD_GROUPS - 1, 0, lanes); g += WORD_GROUPS) {
-            const size_t column = (start + g) * d->width, rest = d->dimension - column, values = WORD_GROUPS * d->width;
-            (lanes == 4 ? sum_word_4 : sum_word_8)(d, d->codebook + (start + g) * d->codebook_stride,
-                                                   words[g / WORD_GROUPS], factors, bags, bag_count, column,
-                                                   rest < values ? rest : values);
+#if LANES >= 4
+        const size_t lanes = summed_lanes(d->width), values = WORD_GROUPS * d->width;
+        const size_t whole = d->width <= MAX_SUMMED ? groups / WORD_GROUPS * WORD_GROUPS : 0;
+        for (; g < whole && may_read(d, start + g + WORD_GROUPS - 1, 0, lanes); g += WORD_GROUPS) {
+            const size_t column = (start + g) * d->width, rest = d->dimension - column;
+            word_summers[lanes / 8](d, d->codebook + (start + g) * d->codebook_stride, words[g / WORD_GROUPS], factors,
+                                    bags, bag_count, column, rest < values ? rest : values);
         }
 #endif
         for (; g < groups; g++)
