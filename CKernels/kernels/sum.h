@@ -79,11 +79,9 @@ static void sum_group_4(SUM_ARGUMENTS) { SUM_GROUP(v4, v4_set1, v4_load, v4_fma,
 #if LANES >= 4
 static void sum_group_8(SUM_ARGUMENTS) { SUM_GROUP(v8, v8_set1, v8_load, v8_fma, add_8) }
 static void sum_group_16(SUM_ARGUMENTS) { SUM_GROUP(v16, v16_set1, v16_load, v16_fma, add_16) }
-static void sum_word_4(SUM_ARGUMENTS) { SUM_WORD(v4, v4_set1, v4_load, v4_fma, v4_store) }
 static void sum_word_8(SUM_ARGUMENTS) { SUM_WORD(v8, v8_set1, v8_load, v8_fma, v8_store) }
 static void sum_word_16(SUM_ARGUMENTS) { SUM_WORD(v16, v16_set1, v16_load, v16_fma, v16_store) }
 static summer *const group_summers[] = {sum_group_4, sum_group_8, sum_group_16};
-static summer *const word_summers[] = {sum_word_4, sum_word_8, sum_word_16};
 #else
 static summer *const group_summers[] = {sum_group_4};
 #endif
@@ -137,12 +135,13 @@ static __attribute__((noinline)) void sum_groups(const dpqi_decoder *d, const in
         }
         size_t g = 0;
 #if LANES >= 4
-        const size_t lanes = summed_lanes(d->width), values = WORD_GROUPS * d->width;
+        const size_t lanes = d->width > 8 ? 16 : 8, values = WORD_GROUPS * d->width;
         const size_t whole = d->width <= MAX_SUMMED ? groups / WORD_GROUPS * WORD_GROUPS : 0;
         for (; g < whole && may_read(d, start + g + WORD_GROUPS - 1, 0, lanes); g += WORD_GROUPS) {
             const size_t column = (start + g) * d->width, rest = d->dimension - column;
-            word_summers[lanes / 8](d, d->codebook + (start + g) * d->codebook_stride, words[g / WORD_GROUPS], factors,
-                                    bags, bag_count, column, rest < values ? rest : values);
+            (lanes == 8 ? sum_word_8 : sum_word_16)(d, d->codebook + (start + g) * d->codebook_stride,
+                                                    words[g / WORD_GROUPS], factors, bags, bag_count, column,
+                                                    rest < values ? rest : values);
         }
 #endif
         for (; g < groups; g++)
@@ -163,7 +162,8 @@ static __attribute__((noinline)) void add_rows_apart(const dpqi_decoder *d, cons
     }
 }
 
-/* The same of rows longer than the buffer. */
+#if LANES == 1
+/* The same of rows longer than the buffer: rare enough that one level has it for all. */
 static __attribute__((noinline)) void add_codewords_apart(const dpqi_decoder *d, const int64_t *ids,
                                                           const float *factors, size_t count, float *restrict out) {
     for (size_t r = 0; r < count; r++) DPQI_ROLLED for (size_t run = 0; run < d->groups; run += DPQI_CODE_RUN) {
@@ -179,6 +179,7 @@ static __attribute__((noinline)) void add_codewords_apart(const dpqi_decoder *d,
             }
         }
 }
+#endif
 
 #if LANES == 16 /* looking up in 16 or 32 entries is an instruction */
 static __attribute__((noinline)) void add_sums(const vf *waiting, float *out) {
@@ -272,8 +273,20 @@ static void DPQI_NAME(decode_sums)(const dpqi_decoder *d, const int64_t *ids, co
         sum_groups(d, ids, factors, bags, bag_count);
         return;
     }
+#if LANES > 1
+    if (d->dimension > ROW_BUFFER) {
+        dpqi_kernels_scalar.decode_sums(d, ids, factors, bags, bag_count);
+        return;
+    }
+#endif
     size_t r = 0;
-    for (size_t b = 0; b < bag_count; r = bags[b++].end)
-        (d->dimension <= ROW_BUFFER ? add_rows_apart : add_codewords_apart)(d, ids + r, factors + r, bags[b].end - r,
-                                                                            bags[b].out);
+    for (size_t b = 0; b < bag_count; r = bags[b++].end) {
+        const size_t rows = bags[b].end - r;
+#if LANES == 1
+        if (d->dimension > ROW_BUFFER)
+            add_codewords_apart(d, ids + r, factors + r, rows, bags[b].out);
+        else
+#endif
+            add_rows_apart(d, ids + r, factors + r, rows, bags[b].out);
+    }
 }
