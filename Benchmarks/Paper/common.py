@@ -99,7 +99,10 @@ class Study:
     def write(self, title, lines):
         """results.json with all runs, one a line, results.md with the table and how it came about."""
         self.options.results.mkdir(parents=True, exist_ok=True)
-        (self.options.results / "results.json").write_text("[\n" + ",\n".join(map(json.dumps, self.made)) + "\n]\n")
+        names = {run["name"] for run in self.made}
+        # Earlier runs that were not come by yet, or not asked for this time, are kept: a stopped study loses nothing.
+        runs = self.made + [run for name, run in self.known.items() if name not in names]
+        (self.options.results / "results.json").write_text("[\n" + ",\n".join(map(json.dumps, runs)) + "\n]\n")
         dates = sorted({run["date"] for run in self.made if "date" in run})
         kinds = sorted({f"{run['machine']['processor']}, {run['machine']['processors']} processors, {run['isa']}"
                         for run in self.made if "machine" in run})
