@@ -39,7 +39,7 @@ static __attribute__((noinline)) void unpack_bytes(const uint8_t *packed, size_t
         i = count;
     }
     if (bits == 4) DPQI_ROLLED for (; i + 32 <= count; i += 32, packed += 16) spread_nibbles(packed, out + i);
-#if LANES == 8 /* others have an instruction for eight codes, or none for more */
+#if LANES == 8 /* AVX-512 has an instruction for eight codes; the other levels go by words */
     if (i < count && end - packed >= 16) {
         const code_window window = window_of(bits);
         const uint8_t *last = end - 16;

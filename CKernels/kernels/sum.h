@@ -166,11 +166,12 @@ static __attribute__((noinline)) void add_rows_apart(const dpqi_decoder *d, cons
 /* The same of rows longer than the buffer: rare enough that one level has it for all. */
 static __attribute__((noinline)) void add_codewords_apart(const dpqi_decoder *d, const int64_t *ids,
                                                           const float *factors, size_t count, float *restrict out) {
-    for (size_t r = 0; r < count; r++) DPQI_ROLLED for (size_t run = 0; run < d->groups; run += DPQI_CODE_RUN) {
+    for (size_t r = 0; r < count; r++) {
+        const uint8_t *row = d->packed + (size_t)ids[r] * d->row_bytes;
+        DPQI_ROLLED for (size_t run = 0; run < d->groups; run += DPQI_CODE_RUN) {
             code_run scratch;
             const size_t groups = d->groups - run < DPQI_CODE_RUN ? d->groups - run : DPQI_CODE_RUN;
-            const void *codes =
-                codes_of(d->packed + (size_t)ids[r] * d->row_bytes, run, groups, d->bits, d->codes, &scratch);
+            const void *codes = codes_of(row, run, groups, d->bits, d->codes, &scratch);
             DPQI_ROLLED for (size_t g = 0; g < groups; g++) {
                 const size_t column = d->adds ? 0 : (run + g) * d->width, rest = d->dimension - column;
                 add_values(out + column,
@@ -178,6 +179,7 @@ static __attribute__((noinline)) void add_codewords_apart(const dpqi_decoder *d,
                            factors[r], rest < d->width ? rest : d->width);
             }
         }
+    }
 }
 #endif
 
