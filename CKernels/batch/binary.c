@@ -1,7 +1,6 @@
-/* Codes of binary tiers: choosing bits, packing, rebuilding rows, and the normal equations of their vectors. */
+/* Codes of binary tiers: choosing bits, packing, and the normal equations of their vectors. */
 #include "batch/dispatch.h"
 #include "batch/parallel.h"
-#include "core/sums.h"
 
 #include <math.h>
 #include <string.h>
@@ -58,41 +57,21 @@ dpq_status dpq_bits_pack(size_t rows, size_t bits, const float *halves, size_t s
     return DPQ_OK;
 }
 
-/* ---- rows from bits ---- */
-
-typedef struct rebuild_task {
-    const dpqi_kernels *kernels;
-    dpqi_decoder decoder;
-    float *out;
-    size_t stride;
-} rebuild_task;
-
-static void rebuild_rows(void *context, size_t begin, size_t end, int worker) {
-    const rebuild_task *t = context;
+static void unpack_rows(void *context, size_t begin, size_t end, int worker) {
+    const bits_task *t = context;
+    const size_t row_bytes = (t->bits + 7) / 8;
     (void)worker;
-    t->kernels->decode_rows(&t->decoder, NULL, begin, end - begin, t->out + begin * t->stride, t->stride);
+    for (size_t r = begin; r < end; r++) {
+        float *halves = t->halves + r * t->stride;
+        const uint8_t *packed = t->packed + r * row_bytes;
+        for (size_t j = 0; j < t->bits; j++) halves[j] = (float)(packed[j / 8] >> j % 8 & 1) - 0.5f;
+    }
 }
 
-size_t dpq_bits_workspace_bytes(size_t bits, size_t dimension) {
-    dpqi_decoder d;
-    dpqi_sums_layout(bits, dimension, &d);
-    return dpqi_sums_count(&d) * sizeof(float);
-}
-
-dpq_status dpq_bits_reconstruct(size_t bits, size_t dimension, const float *basis, const float *bias,
-                                const uint8_t *packed, size_t rows, float *out, size_t out_stride, int threads,
-                                void *workspace, size_t workspace_bytes) {
-    if (bits == 0 || dimension == 0 || !basis || !bias || out_stride < dimension || (rows && (!packed || !out)))
-        return DPQ_ERROR_ARGUMENT;
-    if (!workspace || workspace_bytes < dpq_bits_workspace_bytes(bits, dimension)) return DPQ_ERROR_MEMORY;
-    rebuild_task task = {.kernels = dpqi_batch_active()->runtime, .out = out, .stride = out_stride};
-    dpqi_sums_layout(bits, dimension, &task.decoder);
-    memset(workspace, 0, dpqi_sums_count(&task.decoder) * sizeof(float));
-    dpqi_sums_make(&task.decoder, bits, basis, bias, workspace);
-    task.decoder.codebook = workspace;
-    task.decoder.packed = packed;
-    const double operations = (double)rows * (double)task.decoder.groups * (double)dimension;
-    dpqi_parallel(dpqi_workers(threads, operations), rows, GRAIN, rebuild_rows, &task);
+dpq_status dpq_bits_unpack(size_t rows, size_t bits, const uint8_t *packed, int threads, float *halves, size_t stride) {
+    if (stride < bits || (rows && (!packed || !halves))) return DPQ_ERROR_ARGUMENT;
+    bits_task task = {.bits = bits, .stride = stride, .halves = halves, .packed = (uint8_t *)(uintptr_t)packed};
+    dpqi_parallel(dpqi_workers(threads, (double)rows * (double)bits), rows, GRAIN, unpack_rows, &task);
     return DPQ_OK;
 }
 

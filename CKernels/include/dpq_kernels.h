@@ -200,12 +200,9 @@ DPQ_API dpq_status dpq_bits_settle(size_t rows, size_t bits, const float *gram, 
 DPQ_API dpq_status dpq_bits_pack(size_t rows, size_t bits, const float *halves, size_t stride, int threads,
                                  uint8_t *out_packed);
 
-/* Rebuilds rows from packed bits: out[rows][out_stride]. basis[bits][dimension], bias[dimension]. The workspace holds the
- * 16 sums of each four vectors. */
-DPQ_API size_t dpq_bits_workspace_bytes(size_t bits, size_t dimension);
-DPQ_API dpq_status dpq_bits_reconstruct(size_t bits, size_t dimension, const float *basis, const float *bias,
-                                        const uint8_t *packed, size_t rows, float *out, size_t out_stride, int threads,
-                                        void *workspace, size_t workspace_bytes);
+/* The h of packed bits. */
+DPQ_API dpq_status dpq_bits_unpack(size_t rows, size_t bits, const uint8_t *packed, int threads, float *halves,
+                                   size_t stride);
 
 /* Solves matrix[n][n] * x = right[n][columns] in place, for a symmetric positive definite matrix of which the lower
  * triangle is read and overwritten. DPQ_ERROR_ARGUMENT where it is not positive definite. */

@@ -8,7 +8,9 @@ struct BitCoder {
   let layout: BinaryLayout
   let threads: Int
   private let basis: Matrix
-  /// −basis · m, with m = bias + Σ basis_j / 2: what a row's correlations begin with.
+  /// m = bias + Σ basis_j / 2: the middle of all rows that bits can make.
+  private let middle: Matrix
+  /// −basis · m: what a row's correlations begin with.
   private let offset: Matrix
   private let gram: Matrix
   private let negativeGram: Matrix
@@ -24,14 +26,15 @@ struct BitCoder {
     precondition(values.count == bits * dimension && bias.count == dimension)
     let basis = try Matrix(rows: bits, columns: dimension)
     basis.read(values.span)
-    let middle = try Matrix(rows: dimension, columns: 1)
+    let middle = try Matrix(rows: 1, columns: dimension)
     for c in 0..<dimension {
       var sum = 0.0
       for j in 0..<bits { sum += Double(values[j * dimension + c]) }
-      middle[c, 0] = -(bias[c] + Float(sum / 2))
+      middle[0, c] = bias[c] + Float(sum / 2)
     }
     let offset = try Matrix(rows: 1, columns: bits)
-    try offset.all.setProduct(.transposed(middle.all), .transposed(basis.all), threads: 1)
+    try offset.all.setProduct(.plain(middle.all), .transposed(basis.all), threads: 1)
+    for j in 0..<bits { offset[0, j] = -offset[0, j] }
     let gram = try Matrix(rows: bits, columns: bits)
     try gram.all.setProduct(.plain(basis.all), .transposed(basis.all), threads: threads)
     let negative = try Matrix(rows: bits, columns: bits)
@@ -39,6 +42,7 @@ struct BitCoder {
     self.layout = layout
     self.threads = threads
     self.basis = basis
+    self.middle = middle
     self.offset = offset
     self.gram = gram
     self.negativeGram = negative
@@ -92,28 +96,30 @@ struct BitCoder {
     }
     return codes
   }
+
+  /// Sets the first `count` rows of `output` to what the codes of rows `[first, first + count)` are rebuilt to; `halves`
+  /// is room for the bits of as many rows.
+  func reconstruct(
+    _ codes: [UInt8], first: Int, count: Int, halves: Matrix, into output: Matrix
+  ) throws(DPQError) {
+    precondition(first >= 0 && count >= 0 && (first + count) * layout.rowBytes <= codes.count)
+    precondition(count <= halves.rows && halves.columns == layout.bits)
+    let target = halves.pointer
+    let status = codes.withUnsafeBufferPointer { codes in
+      dpq_bits_unpack(
+        count, layout.bits, codes.baseAddress.map { $0 + first * layout.rowBytes }, Int32(clamping: threads), target,
+        layout.bits)
+    }
+    try DPQError.check(status)
+    try output[rows: 0..<count].setProduct(
+      .plain(halves[rows: 0..<count]), .plain(basis.all), plus: .row(middle), threads: threads)
+  }
 }
 
 extension BinaryBasis {
   /// Packed codes of all rows; `report` gets the share done.
   func encode(_ rows: Rows, threads: Int, report: (Double) throws(DPQError) -> Void) throws(DPQError) -> [UInt8] {
     try BitCoder(layout: layout, values: values, bias: bias, threads: threads).encode(rows, report: report)
-  }
-
-  /// Rebuilds rows `[first, first + count)` from packed codes.
-  func reconstruct(_ codes: [UInt8], first: Int, count: Int, threads: Int) throws(DPQError) -> Rows {
-    precondition(first >= 0 && count >= 0 && (first + count) * layout.rowBytes <= codes.count)
-    let output = try AlignedBuffer<Float>(count: count * layout.dimension)
-    let workspace = try AlignedBuffer<UInt8>(count: dpq_bits_workspace_bytes(layout.bits, layout.dimension))
-    let (rows, memory) = (output.pointer, workspace.bufferPointer)
-    let status = codes.withUnsafeBufferPointer { codes in
-      dpq_bits_reconstruct(
-        layout.bits, layout.dimension, values, bias, codes.baseAddress.map { $0 + first * layout.rowBytes }, count,
-        rows,
-        layout.dimension, Int32(clamping: threads), memory.baseAddress, memory.count)
-    }
-    try DPQError.check(status)
-    return Rows(memory: output.share(), count: count, dimension: layout.dimension)
   }
 }
 

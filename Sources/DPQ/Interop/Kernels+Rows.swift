@@ -40,6 +40,15 @@ struct Rows: @unchecked Sendable {
     )
   }
 
+  /// The first `count` rows of `matrix`, as they are when they are read.
+  init(_ matrix: Matrix, first count: Int) {
+    precondition(count >= 0 && count <= matrix.rows)
+    let memory = MemoryRegion(base: UnsafeRawPointer(matrix.pointer), byteCount: 4 * matrix.count) { _, _ in
+      withExtendedLifetime(matrix) {}
+    }
+    self.init(memory: memory, count: count, dimension: matrix.columns)
+  }
+
   /// Rows `[first, first + count)`.
   func slice(first: Int, count: Int) -> Rows {
     precondition(first >= 0 && count >= 0 && first <= self.count - count)

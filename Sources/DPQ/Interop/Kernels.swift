@@ -33,16 +33,17 @@ extension CodeLayout {
 }
 
 extension Codebook {
-  /// Rebuilds rows `[first, first + count)` from packed codes.
-  func reconstruct(_ codes: [UInt8], first: Int, count: Int, threads: Int) throws(DPQError) -> Rows {
+  /// Sets the first `count` rows of `output` to what the packed codes of rows `[first, first + count)` are rebuilt to.
+  func reconstruct(
+    _ codes: [UInt8], first: Int, count: Int, into output: Matrix, threads: Int
+  ) throws(DPQError) {
     precondition(first >= 0 && count >= 0 && (first + count) * layout.rowBytes <= codes.count)
-    let output = try AlignedBuffer<Float>(count: count * layout.dimension)
+    precondition(count <= output.rows && output.columns == layout.dimension)
     var kernelLayout = layout.kernelLayout
     let (rows, stride, offset) = (output.pointer, layout.dimension, first * layout.rowBytes)
     let status = codes.withUnsafeBufferPointer { codes in
       dpq_reconstruct(&kernelLayout, values, codes.baseAddress! + offset, count, rows, stride, Int32(clamping: threads))
     }
     try DPQError.check(status)
-    return Rows(memory: output.share(), count: count, dimension: layout.dimension)
   }
 }

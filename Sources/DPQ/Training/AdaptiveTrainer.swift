@@ -114,10 +114,11 @@ struct AdaptiveTrainer {
     errors.reserveCapacity(rows.count)
     let block = min(rows.count, Rows.blockRows(rows.dimension))
     let comparison = try Rows.Comparison(capacity: block)
+    let rebuilder = try Rebuilder(codewords, capacity: block, threads: options.threads)
     for first in stride(from: 0, to: rows.count, by: block) {
       let part = rows.slice(first: first, count: min(block, rows.count - first))
       let codes = try codewords.encode(part, threads: options.threads) { (_) throws(DPQError) in }
-      let rebuilt = try codewords.reconstruct(codes, first: 0, count: part.count, threads: options.threads)
+      let rebuilt = try rebuilder.rows(codes, first: 0, count: part.count)
       try part.compare(rebuilt, into: comparison, threads: options.threads)
       for i in 0..<part.count { errors.append(Float(comparison.squaredDistance[i])) }
     }
