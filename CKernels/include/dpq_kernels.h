@@ -191,6 +191,7 @@ DPQ_API dpq_status dpq_table_read_parallel(const dpq_table *table, uint64_t firs
 DPQ_API void dpq_bits_start(size_t rows, size_t bits, const float *correlations, float *halves, size_t stride);
 
 /* Flips bits one by one, lowest first, in at most `passes` passes over each row while that lessens |x - m - sum h b|^2.
+ * The first passes flip only what lessens it much.
  * correlations[rows][bits]: basis[j] . (x - m - sum_k h_k basis[k]); they follow every flip. gram[bits][bits]:
  * basis[i] . basis[j]; diagonal[bits] its diagonal. */
 DPQ_API dpq_status dpq_bits_settle(size_t rows, size_t bits, const float *gram, const float *diagonal, int passes,
