@@ -3,11 +3,18 @@
 #include "batch/parallel.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t slot_count(const dpq_layout *layout) {
     if (!layout->shared) return layout->groups;
     return layout->groups > 1 && layout->groups * dpq_layout_width(layout) != layout->dimension ? 2 : 1;
+}
+
+/* Whether a first pass over rounded numbers is worth its while: with few codes or narrow groups it is not. */
+static int is_rounded(const dpq_layout *layout) {
+    const size_t width = dpq_layout_width(layout);
+    return layout->codes >= 64 && layout->codes <= DPQI_ROUNDED_CODES && width >= 4 && width <= DPQI_ROUNDED_WIDTH;
 }
 
 static size_t carve_assigner(const dpq_layout *layout, void *memory, dpq_assigner **out) {
@@ -20,6 +27,10 @@ static size_t carve_assigner(const dpq_layout *layout, void *memory, dpq_assigne
     float *squared_norm = DPQI_TAKE(&arena, float, slots);
     float *center = DPQI_TAKE(&arena, float, (layout->groups * width));
     float *raw = DPQI_TAKE(&arena, float, dpq_layout_codebook_count(layout));
+    const int rounds = is_rounded(layout);
+    dpqi_rounded *rounded = DPQI_TAKE(&arena, dpqi_rounded, rounds ? slots : 0);
+    int32_t *pairs = DPQI_TAKE(&arena, int32_t, rounds ? slots * padded * ((width + 1) / 2) : 0);
+    int32_t *rounded_bias = DPQI_TAKE(&arena, int32_t, rounds ? slots * padded : 0);
     if (assigner) {
         *assigner = (dpq_assigner){.layout = *layout, .width = width, .slots = slots, .padded_codes = padded};
         assigner->codewords = codewords;
@@ -27,6 +38,9 @@ static size_t carve_assigner(const dpq_layout *layout, void *memory, dpq_assigne
         assigner->squared_norm = squared_norm;
         assigner->center = center;
         assigner->raw = raw;
+        assigner->rounded = rounds ? rounded : NULL;
+        assigner->pairs = pairs;
+        assigner->rounded_bias = rounded_bias;
         *out = assigner;
     }
     return arena.used;
@@ -67,6 +81,42 @@ static void prepare_slot(dpq_assigner *assigner, size_t slot, const float *codeb
     assigner->squared_norm[slot] = (float)(largest * 1.000001);
 }
 
+/* The codewords of a slot in whole numbers of 16 bits, as fine as sums of 32 bits allow. Coordinates of rows may be twice
+ * as large as those of codewords, their norms thrice; rows beyond that are left to float32. */
+static void round_slot(dpq_assigner *assigner, size_t slot) {
+    const size_t width = assigner->width, padded = assigner->padded_codes, pairs = (width + 1) / 2;
+    const float *codewords = dpqi_slot_codewords(assigner, slot), *bias = dpqi_slot_bias(assigner, slot);
+    int32_t *out = assigner->pairs + slot * padded * pairs, *out_bias = assigner->rounded_bias + slot * padded;
+    dpqi_rounded *rounded = assigner->rounded + slot;
+    *rounded = (dpqi_rounded){0};
+    double largest = 0, reach = 0;
+    for (size_t i = 0; i < padded * width; i++) largest = fmax(largest, fabs((double)codewords[i]));
+    if (assigner->similarity != DPQ_NEAREST || !dpqi_batch_active()->assign_rounded ||
+        !(largest > 1e-15 && largest < 1e15))
+        return;
+    /* |x . c - |c|^2 / 2| <= 3.5 max |c|^2 */
+    const double square = assigner->squared_norm[slot], scale = DPQI_ROUNDED_MOST / (2 * largest);
+    const double fineness = fmin(DPQI_ROUNDED_MOST / largest, 0x1p30 / (3.5 * square * scale));
+    for (size_t k = 0; k < padded; k++) {
+        const size_t block = k / DPQI_CODE_BLOCK * DPQI_CODE_BLOCK, lane = k % DPQI_CODE_BLOCK;
+        double sum = 0;
+        for (size_t p = 0; p < pairs; p++) {
+            int32_t pair[2] = {0, 0};
+            for (size_t i = 0; i < 2 && 2 * p + i < width; i++) {
+                pair[i] =
+                    (int32_t)lround(fineness * (double)codewords[block * width + (2 * p + i) * DPQI_CODE_BLOCK + lane]);
+                sum += abs(pair[i]);
+            }
+            out[block * pairs + p * DPQI_CODE_BLOCK + lane] =
+                (int32_t)((uint32_t)pair[0] & 0xffff) | (int32_t)((uint32_t)pair[1] << 16);
+        }
+        out_bias[k] = k < assigner->layout.codes ? (int32_t)lround(scale * fineness * (double)bias[k]) : INT32_MIN;
+        if (sum > reach) reach = sum;
+    }
+    *rounded = (dpqi_rounded){
+        out, out_bias, (float)scale, (float)(scale * fineness), (float)(reach * 1.005 + 1), (float)(9 * square)};
+}
+
 dpq_status dpq_assigner_init(const dpq_layout *layout, const float *codebook, dpq_similarity similarity, void *memory,
                              size_t memory_bytes, const dpq_assigner **out) {
     if (dpq_layout_check(layout) != DPQ_OK || !codebook || !memory || !out || (uintptr_t)memory % DPQ_ALIGNMENT ||
@@ -82,10 +132,12 @@ dpq_status dpq_assigner_init(const dpq_layout *layout, const float *codebook, dp
     for (size_t group = 0; group < layout->groups; group++) {
         const size_t slot = dpqi_slot(assigner, group);
         float *center = assigner->center + group * width;
-        if (layout->shared && group > 0 && slot == 0)
+        if (layout->shared && group > 0 && slot == 0) {
             memcpy(center, assigner->center, width * sizeof *center);
-        else
-            prepare_slot(assigner, slot, dpqi_raw_codebook(assigner, group), dpqi_group_columns(layout, group), center);
+            continue;
+        }
+        prepare_slot(assigner, slot, dpqi_raw_codebook(assigner, group), dpqi_group_columns(layout, group), center);
+        if (assigner->rounded) round_slot(assigner, slot);
     }
     *out = assigner;
     return DPQ_OK;
@@ -125,6 +177,43 @@ static int32_t exact_code(const dpq_assigner *assigner, const dpq_rows *rows, si
     return code;
 }
 
+uint64_t dpqi_nearest_codes(const dpq_assigner *assigner, const dpqi_batch_kernels *kernels, size_t slot,
+                            const float *tile, size_t count, int checked, int *wait, int32_t *codes, float *scores) {
+    enum { GROUPS_WAITED = 64 };
+    const size_t width = assigner->width, size = assigner->layout.codes;
+    const float *codewords = dpqi_slot_codewords(assigner, slot), *bias = dpqi_slot_bias(assigner, slot);
+    const uint64_t present = count < DPQI_TILE ? ((uint64_t)1 << count) - 1 : ~(uint64_t)0;
+    float slope, constant;
+    doubt_bound(assigner, slot, &slope, &constant);
+    uint64_t doubtful = 0;
+    const dpqi_rounded *rounded = assigner->rounded ? assigner->rounded + slot : NULL;
+    if (rounded && rounded->pairs && kernels->assign_rounded && count >= DPQI_TILE / 4 &&
+        (*wait == 0 || --*wait == 0)) {
+        uint64_t left;
+        kernels->assign_rounded(tile, count, width, codewords, bias, rounded, size, slope, constant, codes, &left,
+                                &doubtful);
+        left &= present;
+        if ((size_t)__builtin_popcountll(left) <= count / 4) {
+            for (; left; left &= left - 1) {
+                const size_t r = (size_t)__builtin_ctzll(left);
+                int32_t code[DPQI_TILE];
+                uint64_t doubt;
+                kernels->assign_tile_checked(tile + r, 1, width, codewords, bias, size, slope, constant, code, &doubt);
+                codes[r] = code[0];
+                doubtful |= (doubt & 1) << r;
+            }
+            if (scores) kernels->score_codes(tile, count, width, codewords, bias, codes, scores);
+            return checked ? doubtful & present : 0;
+        }
+        *wait = GROUPS_WAITED;
+    }
+    if (checked)
+        kernels->assign_tile_checked(tile, count, width, codewords, bias, size, slope, constant, codes, &doubtful);
+    else
+        kernels->assign_tile(tile, count, width, codewords, bias, size, codes, scores);
+    return checked ? doubtful & present : 0;
+}
+
 /* ---- whole tables ----------------------------------------------------------------------------------------------- */
 
 typedef struct assign_scratch {
@@ -161,20 +250,10 @@ typedef struct assign_task {
 
 /* Codes of one group of a tile. */
 static void assign_group(const assign_task *task, const float *tile, size_t first, size_t count, size_t group,
-                         int32_t *codes) {
+                         int *wait, int32_t *codes) {
     const dpq_assigner *assigner = task->assigner;
-    const size_t slot = dpqi_slot(assigner, group);
-    const float *codewords = dpqi_slot_codewords(assigner, slot), *bias = dpqi_slot_bias(assigner, slot);
-    if (task->mode == DPQ_ASSIGN_FAST) {
-        task->kernels->assign_tile(tile, count, assigner->width, codewords, bias, assigner->layout.codes, codes, NULL);
-        return;
-    }
-    float slope, constant;
-    uint64_t doubtful;
-    doubt_bound(assigner, slot, &slope, &constant);
-    task->kernels->assign_tile_checked(tile, count, assigner->width, codewords, bias, assigner->layout.codes, slope,
-                                       constant, codes, &doubtful);
-    if (count < DPQI_TILE) doubtful &= ((uint64_t)1 << count) - 1;
+    uint64_t doubtful = dpqi_nearest_codes(assigner, task->kernels, dpqi_slot(assigner, group), tile, count,
+                                           task->mode == DPQ_ASSIGN_EXACT, wait, codes, NULL);
     for (; doubtful; doubtful &= doubtful - 1) {
         const size_t r = (size_t)__builtin_ctzll(doubtful);
         codes[r] = exact_code(assigner, task->rows, first + r, group);
@@ -189,6 +268,7 @@ static void assign_tiles(void *context, size_t begin, size_t end, int worker) {
     carve_scratch(assigner, task->workspace + (size_t)worker * task->scratch_bytes, &scratch);
     const size_t code_bytes = dpq_code_bytes(assigner->layout.codes);
     const size_t stride = task->packed ? groups : task->code_stride;
+    int wait = 0;
     dpqi_walk walk = dpqi_walk_begin(width, begin, end, 0, groups);
     for (dpqi_block block; dpqi_walk_next(&walk, &block);) {
         const size_t first = block.first_row, count = block.rows;
@@ -197,7 +277,7 @@ static void assign_tiles(void *context, size_t begin, size_t end, int worker) {
         const size_t block_groups = block.end_group - block.first_group;
         for (size_t i = 0; i < block_groups; i++) {
             dpqi_prefetch(width, task->rows, &walk.next, i, block_groups);
-            assign_group(task, scratch.tile + i * width * DPQI_TILE, first, count, block.first_group + i,
+            assign_group(task, scratch.tile + i * width * DPQI_TILE, first, count, block.first_group + i, &wait,
                          scratch.codes + i * DPQI_TILE);
         }
         task->kernels->store_codes(scratch.codes, block_groups, count, code_bytes, out + block.first_group * code_bytes,

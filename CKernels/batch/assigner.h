@@ -13,13 +13,22 @@ struct dpq_assigner {
     dpq_similarity similarity;
     size_t width;
     size_t slots;
-    size_t padded_codes; /* codes rounded up to DPQI_CODE_BLOCK */
-    float *codewords;    /* [slots][padded_codes / DPQI_CODE_BLOCK][width][DPQI_CODE_BLOCK], centred */
-    float *bias;         /* [slots][padded_codes]: -||c||^2 / 2, or 0 for DPQ_LARGEST; -inf for padding */
-    float *squared_norm; /* [slots]: largest squared norm of a centred codeword */
-    float *center;       /* [groups][width]: what is subtracted from rows; 0 in padding columns */
-    float *raw;          /* the codebook as given */
+    size_t padded_codes;   /* codes rounded up to DPQI_CODE_BLOCK */
+    float *codewords;      /* [slots][padded_codes / DPQI_CODE_BLOCK][width][DPQI_CODE_BLOCK], centred */
+    float *bias;           /* [slots][padded_codes]: -||c||^2 / 2, or 0 for DPQ_LARGEST; -inf for padding */
+    float *squared_norm;   /* [slots]: largest squared norm of a centred codeword */
+    float *center;         /* [groups][width]: what is subtracted from rows; 0 in padding columns */
+    float *raw;            /* the codebook as given */
+    dpqi_rounded *rounded; /* [slots], or NULL: of no use at this shape */
+    int32_t *pairs;        /* [slots]: what `rounded` points to */
+    int32_t *rounded_bias;
 };
+
+/* The nearest codes of one group of a tile: codes[count] and, unless NULL, the scores of `assign_tile`. With `checked`
+ * returns the rows that float64 has to decide. `wait`: groups to come for which the first pass is not tried, as it left
+ * too many rows before; it changes no result. */
+uint64_t dpqi_nearest_codes(const dpq_assigner *assigner, const dpqi_batch_kernels *kernels, size_t slot,
+                            const float *tile, size_t count, int checked, int *wait, int32_t *codes, float *scores);
 
 static inline size_t dpqi_slot(const dpq_assigner *assigner, size_t group) {
     if (!assigner->layout.shared) return group;

@@ -17,6 +17,22 @@
  * for broadcasting, and whole vectors of codes can be loaded where there are too few rows to fill the lanes. */
 #define DPQI_CODE_BLOCK 16
 
+/* A codebook in whole numbers of 16 bits, for the first pass of assignment; pairs is NULL where there is none. */
+typedef struct dpqi_rounded {
+    const int32_t
+        *pairs;          /* [codes / DPQI_CODE_BLOCK][(width + 1) / 2][DPQI_CODE_BLOCK]: two neighbouring coordinates */
+    const int32_t *bias; /* [codes], padded with INT32_MIN */
+    float scale;         /* of rows: a value times this is rounded */
+    float unit;          /* of scores: `scale` times that of the codewords */
+    float reach;         /* the largest sum of the magnitudes of a codeword, in its whole numbers */
+    float squared_norm;  /* of rows at most */
+} dpqi_rounded;
+
+/* Magnitudes of rows in whole numbers are below this; wider groups and larger codebooks are not rounded. */
+#define DPQI_ROUNDED_MOST 32767.0f
+#define DPQI_ROUNDED_WIDTH 64
+#define DPQI_ROUNDED_CODES 1024
+
 typedef struct dpqi_batch_kernels {
     const dpqi_kernels *runtime; /* the reading kernels of the same level */
     size_t lanes;                /* float32 lanes of a vector */
@@ -38,6 +54,17 @@ typedef struct dpqi_batch_kernels {
                         size_t codes, int32_t *out_code, float *out_score);
     void (*assign_tile_checked)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
                                 size_t codes, float slope, float constant, int32_t *out_code, uint64_t *out_doubtful);
+
+    /* The codes of assign_tile_checked, by products of 16-bit numbers first. Sets bit r of out_left where row r is beyond
+     * those and has to be assigned otherwise; its code and all bits beyond `rows` are undefined. NULL where the level gains
+     * nothing by it; width <= DPQI_ROUNDED_WIDTH, codes <= DPQI_ROUNDED_CODES. */
+    void (*assign_rounded)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
+                           const dpqi_rounded *book, size_t codes, float slope, float constant, int32_t *out_code,
+                           uint64_t *out_left, uint64_t *out_doubtful);
+
+    /* out_score[row] = bias[codes[row]] + x . codeword, bit for bit what assign_tile gives; where there is assign_rounded. */
+    void (*score_codes)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
+                        const int32_t *codes, float *out_score);
 
     /* Writes codes[groups][DPQI_TILE] of the first `rows` rows to out[rows][out_stride], as elements of 1 or 2 bytes.
      */

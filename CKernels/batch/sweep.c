@@ -98,6 +98,7 @@ static void sum_chunk(const sweep_task *task, int worker, size_t first_group, si
 
     const int plain =
         task->rows->type == DPQ_F32 && !task->rows->scale && (uintptr_t)task->rows->data % sizeof(float) == 0;
+    int wait = 0;
     dpqi_walk walk = dpqi_walk_begin(width, begin, end, first_group, end_group);
     for (dpqi_block block; dpqi_walk_next(&walk, &block);) {
         const size_t first = block.first_row, count = block.rows, groups = block.end_group - block.first_group;
@@ -113,9 +114,7 @@ static void sum_chunk(const sweep_task *task, int worker, size_t first_group, si
             dpqi_prefetch(width, task->rows, &walk.next, group - block.first_group, groups);
             const size_t slot = dpqi_slot(assigner, group), columns = dpqi_group_columns(layout, group);
             const float *tile = scratch.tile + (group - block.first_group) * width * DPQI_TILE;
-            task->kernels->assign_tile(tile, count, width, dpqi_slot_codewords(assigner, slot),
-                                       dpqi_slot_bias(assigner, slot), assigner->layout.codes, scratch.codes,
-                                       scratch.scores);
+            dpqi_nearest_codes(assigner, task->kernels, slot, tile, count, 0, &wait, scratch.codes, scratch.scores);
             task->kernels->tile_errors(tile, width, scratch.scores, scratch.errors);
             const size_t base = layout->shared ? 0 : (group - first_group) * codes;
             const float *weights = task->weights ? task->weights + first : NULL;

@@ -128,7 +128,7 @@ static inline __attribute__((always_inline)) void assign_by_blocks(const float *
     for (size_t first = 0; first < codes; first += DPQI_CODE_BLOCK) {
         vf largest[ROWS_AT_ONCE];
         for (int v = 0; v < vectors; v++) largest[v] = vf_set1(-INFINITY);
-        for (size_t k = first; k < first + DPQI_CODE_BLOCK && k < codes; k += CODES_AT_ONCE) {
+        DPQI_ROLLED for (size_t k = first; k < first + DPQI_CODE_BLOCK && k < codes; k += CODES_AT_ONCE) {
             vf score[CODES_AT_ONCE][ROWS_AT_ONCE];
             score_block(tile, vectors, width, codewords, bias, k, score);
             for (int i = 0; i < CODES_AT_ONCE; i++)
@@ -159,28 +159,38 @@ static inline __attribute__((always_inline)) void assign_by_blocks(const float *
     if (doubt) doubt->rows |= unsure << row;
 }
 
-/* One row, codes in lanes. */
-static inline __attribute__((always_inline)) void assign_row(const float *tile, size_t width, const float *codewords,
-                                                             const float *bias, size_t codes, size_t row,
-                                                             int32_t *out_code, float *out_score,
-                                                             struct DPQI_NAME(doubt) * doubt) {
-    vf best = vf_set1(-INFINITY), second = best;
-    vi block = vi_set1(0);
-    for (size_t k = 0; k < codes; k += LANES) {
-        const float *c = codewords + k / DPQI_CODE_BLOCK * DPQI_CODE_BLOCK * width + k % DPQI_CODE_BLOCK;
-        vf score = vf_load(bias + k);
-        for (size_t j = 0; j < width; j++)
-            score = vf_fma(vf_set1(tile[j * DPQI_TILE]), vf_load(c + j * DPQI_CODE_BLOCK), score);
-        const vm better = vf_gt(score, best);
-        if (doubt) second = vf_max(vf_min(score, best), second);
-        best = vf_max(score, best);
-        block = vi_select(better, vi_set1((int32_t)k), block);
-    }
+/* The best codes of one row so far, codes in lanes. */
+struct DPQI_NAME(lanes_best) {
+    vf best, second;
+    vi block;
+};
+
+static inline struct DPQI_NAME(lanes_best) no_best(void) {
+    return (struct DPQI_NAME(lanes_best)){vf_set1(-INFINITY), vf_set1(-INFINITY), vi_set1(0)};
+}
+
+/* Scores LANES codes from `k` on. */
+static inline __attribute__((always_inline)) void score_lanes(const float *tile, size_t width, const float *codewords,
+                                                              const float *bias, size_t k, int checked,
+                                                              struct DPQI_NAME(lanes_best) * so_far) {
+    const float *c = codewords + k / DPQI_CODE_BLOCK * DPQI_CODE_BLOCK * width + k % DPQI_CODE_BLOCK;
+    vf score = vf_load(bias + k);
+    for (size_t j = 0; j < width; j++)
+        score = vf_fma(vf_set1(tile[j * DPQI_TILE]), vf_load(c + j * DPQI_CODE_BLOCK), score);
+    const vm better = vf_gt(score, so_far->best);
+    if (checked) so_far->second = vf_max(vf_min(score, so_far->best), so_far->second);
+    so_far->best = vf_max(score, so_far->best);
+    so_far->block = vi_select(better, vi_set1((int32_t)k), so_far->block);
+}
+
+/* The best of the lanes. */
+static inline void pick_lane(const float *tile, size_t width, const struct DPQI_NAME(lanes_best) * lanes, size_t row,
+                             int32_t *out_code, float *out_score, struct DPQI_NAME(doubt) * doubt) {
     float lane_best[LANES], lane_second[LANES], best_score = -INFINITY, second_score = -INFINITY;
     int32_t lane_block[LANES], code = 0;
-    vf_store(lane_best, best);
-    vf_store(lane_second, second);
-    vi_store(lane_block, block);
+    vf_store(lane_best, lanes->best);
+    vf_store(lane_second, lanes->second);
+    vi_store(lane_block, lanes->block);
     for (int i = 0; i < LANES; i++) {
         const int32_t lane_code = lane_block[i] + i;
         const float high = lane_best[i];
@@ -200,6 +210,16 @@ static inline __attribute__((always_inline)) void assign_row(const float *tile, 
         for (size_t j = 0; j < width; j++) square += tile[j * DPQI_TILE] * tile[j * DPQI_TILE];
         if (!(best_score - second_score > square * doubt->slope + doubt->constant)) doubt->rows |= (uint64_t)1 << row;
     }
+}
+
+/* One row, codes in lanes. */
+static inline __attribute__((always_inline)) void assign_row(const float *tile, size_t width, const float *codewords,
+                                                             const float *bias, size_t codes, size_t row,
+                                                             int32_t *out_code, float *out_score,
+                                                             struct DPQI_NAME(doubt) * doubt) {
+    struct DPQI_NAME(lanes_best) lanes = no_best();
+    for (size_t k = 0; k < codes; k += LANES) score_lanes(tile, width, codewords, bias, k, doubt != NULL, &lanes);
+    pick_lane(tile, width, &lanes, row, out_code, out_score, doubt);
 }
 
 /* Whether rows are better taken one at a time: a vector of rows would be mostly empty, and finding the best of the lanes

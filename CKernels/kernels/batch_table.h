@@ -9,6 +9,7 @@
 #include "kernels/pack.h"
 #include "kernels/tile.h"
 #include "kernels/assign.h"
+#include "kernels/rounded.h"
 #include "kernels/accumulate.h"
 #include "kernels/exponential.h"
 #include "kernels/step.h"
@@ -27,6 +28,10 @@ const dpqi_batch_kernels DPQI_NAME(batch_kernels) = {
     .find_non_finite = DPQI_NAME(find_non_finite),
     .assign_tile = DPQI_NAME(assign_tile),
     .assign_tile_checked = DPQI_NAME(assign_tile_checked),
+#ifdef MULTIPLIES_PAIRS
+    .assign_rounded = DPQI_NAME(assign_rounded),
+    .score_codes = DPQI_NAME(score_codes),
+#endif
     .store_codes = DPQI_NAME(store_codes),
     .accumulate = DPQI_NAME(accumulate),
     .copy_codewords = DPQI_NAME(copy_codewords),

@@ -48,6 +48,10 @@ static inline double vf_sum(vf a) {
 static inline vi vi_set1(int32_t a) { return _mm256_set1_epi32(a); }
 static inline vi vi_select(vm m, vi a, vi b) { return _mm256_blendv_epi8(b, a, _mm256_castps_si256(m)); }
 static inline void vi_store(int32_t *p, vi a) { _mm256_storeu_si256((__m256i *)p, a); }
+static inline vf vf_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+/* Also where one is not a number. */
+static inline vm vf_not_below(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_NLT_UQ); }
+static inline vm vm_or(vm a, vm b) { return _mm256_or_ps(a, b); }
 static inline vm vf_not_finite(vf a) {
     const __m256 magnitude = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
     return _mm256_cmp_ps(magnitude, _mm256_set1_ps(3.402823466e+38f), _CMP_NLE_UQ);
@@ -123,6 +127,23 @@ static inline void spread_window(const code_window *w, const uint8_t *bytes, siz
     const __m128i high = _mm256_extracti128_si256(codes, 1);
     _mm_storeu_si128((__m128i *)out, _mm_packus_epi16(_mm256_castsi256_si128(codes), high));
 }
+/* Whole numbers of 16 bits in pairs, one pair a lane. */
+#define MULTIPLIES_PAIRS
+static inline vi vi_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
+static inline vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
+static inline vi vi_max(vi a, vi b) { return _mm256_max_epi32(a, b); }
+static inline vi vi_min(vi a, vi b) { return _mm256_min_epi32(a, b); }
+static inline vm vi_gt(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpgt_epi32(a, b)); }
+static inline vi vi_round(vf a) { return _mm256_cvtps_epi32(a); }
+/* Rounded; numbers beyond 16 bits become the largest. */
+static inline vi vi_pairs(vf low, vf high) {
+    const __m256i order =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
+    return _mm256_shuffle_epi8(_mm256_packs_epi32(vi_round(low), vi_round(high)), order);
+}
+/* low * low + high * high */
+static inline vi vi_multiply_pairs(vi a, vi b) { return _mm256_madd_epi16(a, b); }
 typedef __m128 v4;
 static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
 static inline void v4_store(float *p, v4 a) { _mm_storeu_ps(p, a); }

@@ -110,10 +110,11 @@ static float *make_codebook(uint64_t *seed, const dpq_layout *layout, float offs
     return codebook;
 }
 
-static int check_one(uint64_t *seed, const dpq_layout *layout, size_t count, dpq_scalar type, size_t gap, int scaled,
-                     float offset, dpq_similarity similarity, char *message, size_t message_bytes) {
-    table t = make_table(seed, count, layout->dimension, type, gap, scaled, offset);
-    float *codebook = make_codebook(seed, layout, offset);
+/* Codes of the rows of a table, whose memory and the codebook's it frees, against float64. */
+static int check_table_codes(uint64_t *seed, const dpq_layout *layout, table t, float *codebook,
+                             dpq_similarity similarity, char *message, size_t message_bytes) {
+    const size_t count = t.rows.count, gap = t.rows.stride - t.rows.dimension;
+    const dpq_scalar type = t.rows.type;
     const size_t bytes = dpq_code_bytes(layout->codes), code_stride = layout->groups + gap;
     char *fast = malloc(count * code_stride * bytes + 1), *exact = malloc(count * code_stride * bytes + 1);
     uint8_t *packed = malloc(count * dpq_layout_row_bytes(layout) + 1);
@@ -165,6 +166,38 @@ static int check_one(uint64_t *seed, const dpq_layout *layout, size_t count, dpq
     return 0;
 }
 
+static int check_one(uint64_t *seed, const dpq_layout *layout, size_t count, dpq_scalar type, size_t gap, int scaled,
+                     float offset, dpq_similarity similarity, char *message, size_t message_bytes) {
+    const table t = make_table(seed, count, layout->dimension, type, gap, scaled, offset);
+    return check_table_codes(seed, layout, t, make_codebook(seed, layout, offset), similarity, message, message_bytes);
+}
+
+/* What products of rounded numbers cannot tell: codewords that are nearly or quite equal, rows far beyond all codewords,
+ * one far codeword among near ones, and none that differs. */
+int check_hard_to_round(char *message, size_t message_bytes) {
+    uint64_t seed = 5;
+    for (int trial = 0; trial < 60; trial++) {
+        const size_t width = 4 + (size_t)trial % 9 + (trial % 6 == 5 ? 50 : 0), codes = trial % 2 ? 64 : 200;
+        const dpq_layout layout = {.dimension = 3 * width, .groups = 3, .codes = codes};
+        const table t = make_table(&seed, 130, layout.dimension, DPQ_F32, 0, 0, 0);
+        float *codebook = make_codebook(&seed, &layout, 0);
+        const float apart = ldexpf(1, -4 - trial % 20);
+        for (size_t i = 0; i < 3 * codes * width; i++) {
+            const size_t code = i / width % codes;
+            if (trial % 3 == 0 && code % 2) codebook[i] = codebook[i - width] + apart * random_value(&seed);
+            if (trial % 3 == 1 && code == 70) codebook[i] *= 30;
+            if (trial == 2) codebook[i] = 0.25f;
+        }
+        for (size_t i = 0; i < t.rows.count * layout.dimension; i++) {
+            const size_t row = i / layout.dimension;
+            if (row % 5 == 1) t.values[i] *= row % 10 == 1 ? 4 : 1000;
+            memcpy(t.memory + 1 + i * sizeof(float), &t.values[i], sizeof(float));
+        }
+        if (check_table_codes(&seed, &layout, t, codebook, DPQ_NEAREST, message, message_bytes)) return 1;
+    }
+    return 0;
+}
+
 int check_assignment(char *message, size_t message_bytes) {
     static const size_t code_counts[] = {2, 3, 4, 5, 7, 15, 16, 17, 31, 32, 100, 255, 256, 257, 1000};
     static const size_t row_counts[] = {0, 1, 2, 15, 16, 17, 63, 64, 65, 130};
@@ -185,15 +218,15 @@ int check_assignment(char *message, size_t message_bytes) {
 }
 
 /* Equal codewords, and rows exactly between two: the lowest code wins, in both modes. */
-static int check_ties_of(size_t code_count, char *message, size_t message_bytes) {
-    enum { MOST = 300 };
-    const dpq_layout layout = {.dimension = 3, .groups = 1, .codes = code_count};
-    float codebook[MOST * 3], rows[80 * 3];
+static int check_ties_of(size_t code_count, size_t width, char *message, size_t message_bytes) {
+    enum { MOST = 300, WIDEST = 6 };
+    const dpq_layout layout = {.dimension = width, .groups = 1, .codes = code_count};
+    float codebook[MOST * WIDEST], rows[80 * WIDEST];
     for (size_t k = 0; k < code_count; k++)
-        for (size_t c = 0; c < 3; c++) codebook[k * 3 + c] = c == 0 ? (float)(k / 2 % 9) : 0;
+        for (size_t c = 0; c < width; c++) codebook[k * width + c] = c == 0 ? (float)(k / 2 % 9) : 0;
     for (size_t i = 0; i < 80; i++)
-        for (size_t c = 0; c < 3; c++) rows[i * 3 + c] = c == 0 ? (float)(i % 18) / 2 : 1;
-    const dpq_rows view = {rows, DPQ_F32, 80, 3, 3, NULL};
+        for (size_t c = 0; c < width; c++) rows[i * width + c] = c == 0 ? (float)(i % 18) / 2 : 1;
+    const dpq_rows view = {rows, DPQ_F32, 80, width, width, NULL};
     prepared p = prepare(&layout, codebook, DPQ_NEAREST, 1);
     for (int mode = DPQ_ASSIGN_FAST; mode <= DPQ_ASSIGN_EXACT; mode++) {
         uint16_t codes[80];
@@ -213,7 +246,8 @@ static int check_ties_of(size_t code_count, char *message, size_t message_bytes)
 int check_ties(char *message, size_t message_bytes) {
     static const size_t code_counts[] = {37, 72, 150, 300};
     for (size_t i = 0; i < sizeof code_counts / sizeof *code_counts; i++)
-        if (check_ties_of(code_counts[i], message, message_bytes)) return 1;
+        for (size_t width = 3; width <= 6; width += 3)
+            if (check_ties_of(code_counts[i], width, message, message_bytes)) return 1;
     return 0;
 }
 
@@ -227,21 +261,23 @@ int check_far_from_origin(char *message, size_t message_bytes) {
 }
 
 /* Whatever the rows hold, codes stay in range and neighbours are not disturbed. */
-static int check_non_finite_rows_of(size_t code_count, char *message, size_t message_bytes) {
+static int check_non_finite_rows_of(size_t code_count, size_t dimension, char *message, size_t message_bytes) {
     uint64_t seed = 4;
-    const dpq_layout layout = {.dimension = 6, .groups = 2, .codes = code_count};
+    const dpq_layout layout = {.dimension = dimension, .groups = 2, .codes = code_count};
+    const size_t row_bytes = dimension * sizeof(float);
     float *codebook = make_codebook(&seed, &layout, 0);
-    table t = make_table(&seed, 70, 6, DPQ_F32, 0, 0, 0);
+    table t = make_table(&seed, 70, dimension, DPQ_F32, 0, 0, 0);
+    char *row = t.memory + 1 + 33 * row_bytes;
     uint8_t clean[140], dirty[140];
     for (int mode = DPQ_ASSIGN_FAST; mode <= DPQ_ASSIGN_EXACT; mode++) {
         prepared p = prepare(&layout, codebook, DPQ_NEAREST, 1);
         const float odd[] = {NAN, INFINITY, -INFINITY, 3e38f};
         if (dpq_assign(p.assigner, &t.rows, mode, 1, p.workspace, p.workspace_bytes, clean, 2))
             REQUIRE(0, "call failed");
-        float saved[6];
-        memcpy(saved, (char *)t.memory + 1 + 33 * 24, 24);
+        float saved[12];
+        memcpy(saved, row, row_bytes);
         for (size_t i = 0; i < 4; i++) {
-            memcpy((char *)t.memory + 1 + 33 * 24 + 4, &odd[i], 4);
+            memcpy(row + 4, &odd[i], 4);
             if (dpq_assign(p.assigner, &t.rows, mode, 1, p.workspace, p.workspace_bytes, dirty, 2))
                 REQUIRE(0, "call failed");
             for (size_t j = 0; j < 140; j++) {
@@ -249,7 +285,7 @@ static int check_non_finite_rows_of(size_t code_count, char *message, size_t mes
                 if (j != 66) REQUIRE(dirty[j] == clean[j], "a bad value changed the code of another row or group");
             }
         }
-        memcpy((char *)t.memory + 1 + 33 * 24, saved, 24);
+        memcpy(row, saved, row_bytes);
         release(&p);
     }
     free_table(&t);
@@ -258,8 +294,9 @@ static int check_non_finite_rows_of(size_t code_count, char *message, size_t mes
 }
 
 int check_non_finite_rows(char *message, size_t message_bytes) {
-    return check_non_finite_rows_of(19, message, message_bytes) ||
-           check_non_finite_rows_of(131, message, message_bytes);
+    return check_non_finite_rows_of(19, 6, message, message_bytes) ||
+           check_non_finite_rows_of(131, 6, message, message_bytes) ||
+           check_non_finite_rows_of(131, 12, message, message_bytes);
 }
 
 /* A table whose element offsets pass 2^31: mostly pages of zeros that cost no memory. */

@@ -3,6 +3,7 @@
 const kernel_check *kernel_checks(size_t *out_count) {
     static const kernel_check checks[] = {
         {"assignment", check_assignment},
+        {"hard to round", check_hard_to_round},
         {"ties", check_ties},
         {"far from origin", check_far_from_origin},
         {"non-finite rows", check_non_finite_rows},

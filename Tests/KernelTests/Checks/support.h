@@ -37,6 +37,7 @@ static inline void *aligned(size_t bytes) {
 }
 
 int check_assignment(char *message, size_t message_bytes);
+int check_hard_to_round(char *message, size_t message_bytes);
 int check_ties(char *message, size_t message_bytes);
 int check_far_from_origin(char *message, size_t message_bytes);
 int check_non_finite_rows(char *message, size_t message_bytes);
