@@ -177,7 +177,7 @@ static int check_one(uint64_t *seed, const dpq_layout *layout, size_t count, dpq
 int check_hard_to_round(char *message, size_t message_bytes) {
     uint64_t seed = 5;
     for (int trial = 0; trial < 60; trial++) {
-        const size_t width = 4 + (size_t)trial % 9 + (trial % 6 == 5 ? 50 : 0), codes = trial % 2 ? 64 : 200;
+        const size_t width = 4 + (size_t)trial % 9 + (trial % 6 == 5 ? 50 : 0), codes = trial % 2 ? 128 : 200;
         const dpq_layout layout = {.dimension = 3 * width, .groups = 3, .codes = codes};
         const table t = make_table(&seed, 130, layout.dimension, DPQ_F32, 0, 0, 0);
         float *codebook = make_codebook(&seed, &layout, 0);
