@@ -19,9 +19,9 @@ DIMENSION, CODES = 50, 16
 TIGHT = ("1x2,5x16,25x16", 12)
 TASKS = {
     "ag-news": (["classify", "--train", "ag_news/train_subset.tsv.zst", "--test", "ag_news/test.csv.zst"],
-                ["--steps", 5000], [("2x16,6x16,25x16", 16), TIGHT, ("2x16,6x16,25x16", 48)]),
+                ["--steps", 5000], [("2x16,6x16,25x16", 16), TIGHT, ("2x16,6x16,25x16", 24), ("2x16,6x16,25x16", 48)]),
     "sst-2": (["classify", "--train", "sst2/stsa.binary.train.zst", "--dev", "sst2/stsa.binary.dev.zst",
-               "--test", "sst2/stsa.binary.test.zst"], ["--steps", 5000], [("2x16,6x16,25x16", 16)]),
+               "--test", "sst2/stsa.binary.test.zst"], ["--steps", 5000], [("2x16,6x16,25x16", 16), TIGHT]),
     "conll2000": (["tag", "--train", "conll2000/train.txt.zst", "--test", "conll2000/test.txt.zst"],
                   [], [("2x16,10x16,25x16", 48), TIGHT, ("2x16,10x16,25x16", 60)]),
     "sick": (["infer", "--train", "sick/SICK_train.tsv.zst", "--dev", "sick/SICK_dev.tsv.zst",

@@ -104,8 +104,9 @@ static inline uint64_t assign_rounded_vectors(const int32_t *rounded, size_t pai
 static inline uint64_t round_tile(const float *tile, size_t rows, size_t width, const dpqi_rounded *book, float slope,
                                   float constant, int32_t *rounded, int32_t *gaps) {
     const vf scale = vf_set1(book->scale), reach = vf_set1(book->reach + (float)width);
+    const size_t end = (rows + ROWS_ROUNDED - 1) / ROWS_ROUNDED * ROWS_ROUNDED;
     uint64_t beyond_rows = 0;
-    for (size_t r = 0; r < DPQI_TILE && r < rows; r += LANES) {
+    for (size_t r = 0; r < end; r += LANES) {
         const vf square = squared_norm(tile + r, width);
         vf sum = reach;
         vm beyond = vf_gt(square, vf_set1(book->squared_norm));
