@@ -8,10 +8,10 @@
 #define DPQI_LEVEL avx2
 #define DPQI_TARGETED
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,popcnt"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2,fma,f16c")
+#pragma GCC target("avx2,fma,f16c,popcnt")
 #endif
 
 #define LANES 8
@@ -122,6 +122,23 @@ static inline void spread_window(const code_window *w, const uint8_t *bytes, siz
     const __m256i codes = _mm256_and_si256(_mm256_srli_epi16(moved, 8), w->field);
     const __m128i high = _mm256_extracti128_si256(codes, 1);
     _mm_storeu_si128((__m128i *)out, _mm_packus_epi16(_mm256_castsi256_si128(codes), high));
+}
+/* How many of the fields of two bits of eight words are those of `wanted`. A word counts where its byte of `counted` is all
+ * ones, and not where it is 0. */
+static inline size_t count_equal_pairs(const uint8_t *words, uint64_t wanted, uint64_t counted) {
+    const __m256i value = _mm256_set1_epi64x((long long)wanted), even = _mm256_set1_epi8(0x55);
+    const __m256i a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)words), value);
+    const __m256i b = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)words + 1), value);
+    const __m128i bytes = _mm_cvtsi64_si128((long long)counted);
+    const __m256i of_a = _mm256_cvtepi8_epi64(bytes), of_b = _mm256_cvtepi8_epi64(_mm_srli_si128(bytes, 4));
+    const __m256i equal_a = _mm256_andnot_si256(_mm256_or_si256(a, _mm256_srli_epi64(a, 1)), of_a);
+    const __m256i equal_b = _mm256_andnot_si256(_mm256_or_si256(b, _mm256_slli_epi64(b, 1)), of_b);
+    /* A bit a field: the lower ones of `a`, the upper ones of `b`. */
+    uint64_t both[4];
+    _mm256_storeu_si256((__m256i *)both,
+                        _mm256_or_si256(_mm256_and_si256(even, equal_a), _mm256_andnot_si256(even, equal_b)));
+    return (size_t)(__builtin_popcountll(both[0]) + __builtin_popcountll(both[1]) + __builtin_popcountll(both[2]) +
+                    __builtin_popcountll(both[3]));
 }
 typedef __m128 v4;
 static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
