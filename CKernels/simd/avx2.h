@@ -93,9 +93,14 @@ static inline vf vf_lookup16(const float *table, vi a) {
  * of fewer than 8 lanes have no such words. */
 static inline void vf_stream(float *p, vf a) { _mm256_stream_ps(p, a); }
 static inline void stream_end(void) { _mm_sfence(); }
+typedef __m128i bytes16;
+static inline bytes16 bytes16_load(const uint8_t *p) { return _mm_loadu_si128((const __m128i *)p); }
+static inline bytes16 bytes16_of(uint64_t low, uint64_t high) {
+    return _mm_set_epi64x((long long)high, (long long)low);
+}
 /* 32 codes of 4 bits, a byte each. */
-static inline void spread_nibbles(const uint8_t *packed, uint8_t *out) {
-    const __m128i bytes = _mm_loadu_si128((const __m128i *)packed), low = _mm_set1_epi8(15);
+static inline void spread_nibbles(bytes16 bytes, uint8_t *out) {
+    const __m128i low = _mm_set1_epi8(15);
     const __m128i even = _mm_and_si128(bytes, low), odd = _mm_and_si128(_mm_srli_epi16(bytes, 4), low);
     _mm_storeu_si128((__m128i *)out, _mm_unpacklo_epi8(even, odd));
     _mm_storeu_si128((__m128i *)(out + 16), _mm_unpackhi_epi8(even, odd));
@@ -114,11 +119,10 @@ static inline code_window window_of(size_t bits) {
                          _mm256_or_si256(_mm256_shuffle_epi8(powers, within), aligned),
                          _mm256_set1_epi16((short)((1 << bits) - 1))};
 }
-/* The codes that begin `skipped` bytes into 16 bytes, a byte each. */
-static inline void spread_window(const code_window *w, const uint8_t *bytes, size_t skipped, uint8_t *out) {
-    const __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)bytes));
-    const __m256i at = _mm256_add_epi8(w->bytes, _mm256_set1_epi8((char)skipped));
-    const __m256i moved = _mm256_mullo_epi16(_mm256_shuffle_epi8(both, at), w->factor);
+/* Sixteen codes, a byte each. */
+static inline void spread_window(const code_window *w, bytes16 bytes, uint8_t *out) {
+    const __m256i both = _mm256_broadcastsi128_si256(bytes);
+    const __m256i moved = _mm256_mullo_epi16(_mm256_shuffle_epi8(both, w->bytes), w->factor);
     const __m256i codes = _mm256_and_si256(_mm256_srli_epi16(moved, 8), w->field);
     const __m128i high = _mm256_extracti128_si256(codes, 1);
     _mm_storeu_si128((__m128i *)out, _mm_packus_epi16(_mm256_castsi256_si128(codes), high));
