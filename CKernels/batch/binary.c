@@ -70,7 +70,7 @@ typedef struct rebuild_task {
 static void rebuild_rows(void *context, size_t begin, size_t end, int worker) {
     const rebuild_task *t = context;
     (void)worker;
-    t->kernels->decode_rows(&t->decoder, NULL, begin, end - begin, t->out + begin * t->stride, t->stride);
+    t->kernels->decode_rows(&t->decoder, NULL, begin, NULL, end - begin, t->out + begin * t->stride, t->stride);
 }
 
 size_t dpq_bits_workspace_bytes(size_t bits, size_t dimension) {
