@@ -280,35 +280,42 @@ static __attribute__((noinline)) void stream_lines(const dpqi_decoder *d, const 
 #if LANES == 8
 /* The same of codewords of 4, 8, 12 ... values to where quarters of a line begin: from the registers, a quarter at a time.
  * Halves would have to be put together of two codewords wherever rows do not begin at one. */
-static inline __attribute__((always_inline)) void stream_codewords(const dpqi_decoder *d, size_t id, size_t width,
-                                                                   float *out) {
-    const uint8_t *codes = d->packed + id * d->row_bytes, *end = codes + d->row_bytes;
-    const float *codebook = d->codebook;
-    for (; codes < end; codes++, codebook += d->codebook_stride, out += width) {
-        const float *codeword = codebook + codes[0] * width;
-        DPQI_ROLLED for (size_t c = 0; c < width; c += 4) v4_stream(out + c, v4_load(codeword + c));
+static inline __attribute__((always_inline)) void
+stream_codewords(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out, size_t width) {
+    const size_t stride = d->codebook_stride;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *codes = d->packed + row_of(ids, first, i) * d->row_bytes, *end = codes + d->row_bytes;
+        const float *codebook = d->codebook;
+        prefetch_codes(d, ids, i, count);
+        if (width == 6)
+            for (; codes < end; codes += 2, codebook += 2 * stride, out += 12) {
+                const float *one = codebook + codes[0] * 8, *two = codebook + stride + codes[1] * 8;
+                v4_stream(out, v4_load(one));
+                v4_stream(out + 4, v4_join(one + 4, two));
+                v4_stream(out + 8, v4_load(two + 2));
+            }
+        for (; codes < end; codes++, codebook += stride, out += width) {
+            const float *codeword = codebook + codes[0] * width;
+            DPQI_ROLLED for (size_t c = 0; c < width; c += 4) v4_stream(out + c, v4_load(codeword + c));
+        }
+    }
+}
+
+static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *d, const int64_t *ids, uint64_t first,
+                                                      size_t count, float *out) {
+    switch (d->width) {
+    case 4: stream_codewords(d, ids, first, count, out, 4); break;
+    case 6: stream_codewords(d, ids, first, count, out, 6); break;
+    case 8: stream_codewords(d, ids, first, count, out, 8); break;
+    case 16: stream_codewords(d, ids, first, count, out, 16); break;
+    default: stream_codewords(d, ids, first, count, out, d->width); break;
     }
 }
 
 static int has_quarters(const dpqi_decoder *d, const float *out) {
-    return has_whole_codewords(d) && d->width % 4 == 0 && d->pitch == d->width &&
+    const int pairs = d->width == 6 && d->pitch == 8 && d->groups % 2 == 0;
+    return has_whole_codewords(d) && (pairs || (d->width % 4 == 0 && d->pitch == d->width)) &&
            (uintptr_t)out % (4 * sizeof *out) == 0;
-}
-
-static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *const *decoders, const uint8_t *tier,
-                                                      const int64_t *ids, uint64_t first, size_t count, float *out) {
-    for (size_t i = 0; i < count; i++) {
-        const dpqi_decoder *d = decoders[tier ? tier[i] : 0];
-        const size_t id = row_of(ids, first, i);
-        prefetch_codes(decoders[tier_ahead(tier, i, count)], ids, i, count);
-        switch (d->width) {
-        case 4: stream_codewords(d, id, 4, out); break;
-        case 8: stream_codewords(d, id, 8, out); break;
-        case 16: stream_codewords(d, id, 16, out); break;
-        default: stream_codewords(d, id, d->width, out); break;
-        }
-        out += d->dimension;
-    }
 }
 #endif
 
@@ -321,7 +328,7 @@ static void stream_any(const dpqi_decoder *d, const int64_t *ids, uint64_t first
     }
 #else
     if (has_quarters(d, out)) {
-        stream_quarters(&d, NULL, ids, first, count, out);
+        stream_quarters(d, ids, first, count, out);
         return;
     }
 #endif
@@ -394,7 +401,10 @@ static void DPQI_NAME(stream_tiers)(const dpqi_decoder *const *decoders, size_t 
     size_t quarters = 0;
     while (quarters < tiers && has_quarters(decoders[quarters], out)) quarters++;
     if (quarters == tiers) {
-        stream_quarters(decoders, tier, rows, 0, count, out);
+        for (size_t i = 0; i < count; i++, out += decoders[0]->dimension) {
+            prefetch_codes(decoders[tier_ahead(tier, i, count)], rows, i, count);
+            stream_quarters(decoders[tier[i]], rows + i, 0, 1, out);
+        }
         stream_end();
         return;
     }

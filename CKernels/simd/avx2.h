@@ -148,6 +148,10 @@ typedef __m128 v4;
 static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
 static inline void v4_store(float *p, v4 a) { _mm_storeu_ps(p, a); }
 static inline void v4_stream(float *p, v4 a) { _mm_stream_ps(p, a); }
+/* Two values at `low` and two at `high`. */
+static inline v4 v4_join(const float *low, const float *high) {
+    return _mm_loadh_pi(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)low)), (const __m64 *)high);
+}
 static inline v4 v4_set1(float a) { return _mm_set1_ps(a); }
 static inline v4 v4_fma(v4 a, v4 b, v4 c) { return _mm_fmadd_ps(a, b, c); }
 static inline void v4_transpose(v4 row[4]) { _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]); }
