@@ -159,25 +159,31 @@ static __attribute__((noinline)) void add_codewords(const dpqi_decoder *d, const
     }
 }
 
+/* A byte a code, and no codeword that is cut off or scaled. */
+static inline int has_whole_codewords(const dpqi_decoder *d) {
+    return d->codes == 256 && !d->norm_codes && d->dimension == d->groups * d->width;
+}
+
 /* How the rows of a tier are decoded: found once for all of them. */
 typedef struct row_way {
     const dpqi_decoder *decoder;
     copier *copy;
-    size_t whole;   /* leading groups that may be copied in whole vectors */
-    size_t fetched; /* values of a row whose lines come from afar while its first codewords are copied */
+    size_t whole;     /* leading groups that may be copied in whole vectors */
+    int copied_alone; /* nothing but whole codewords, of a byte a code */
+    size_t fetched;   /* values of a row whose lines come from afar while its first codewords are copied */
 } row_way;
 
 /* `room` values may be written from the start of a row. */
 static __attribute__((noinline)) row_way way_of(const dpqi_decoder *d, size_t room) {
-    return (row_way){d, copier_of(d), whole_groups(d, room), 0};
+    const size_t whole = whole_groups(d, room);
+    return (row_way){d, copier_of(d), whole, has_whole_codewords(d) && whole == d->groups, 0};
 }
 
-static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, float *out) {
+static __attribute__((noinline)) void decode_row_any(const row_way *way, size_t id, float *out) {
     const dpqi_decoder *d = way->decoder;
     const size_t whole = way->whole;
     const uint8_t *row = d->packed + id * d->row_bytes;
     const size_t groups = d->adds ? 0 : d->groups, at_once = d->codes == 256 ? groups : DPQI_CODE_RUN;
-    DPQI_ROLLED for (size_t c = 0; c < way->fetched; c += LINE) __builtin_prefetch(out + c, 1, 3);
     if (d->adds) add_codewords(d, row, out);
     DPQI_ROLLED for (size_t start = 0; start < groups; start += at_once) {
         code_run scratch;
@@ -193,6 +199,15 @@ static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, 
         }
     }
     if (d->norm_codes) scale_row(d, id, out);
+}
+
+static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, float *out) {
+    const dpqi_decoder *d = way->decoder;
+    DPQI_ROLLED for (size_t c = 0; c < way->fetched; c += LINE) __builtin_prefetch(out + c, 1, 3);
+    if (way->copied_alone)
+        way->copy(d, d->codebook, d->packed + id * d->row_bytes, d->groups, out);
+    else
+        decode_row_any(way, id, out);
 }
 
 #if LANES >= 8 /* the levels that can store past the caches */
@@ -237,11 +252,6 @@ static __attribute__((noinline)) void stream_rows(const row_way *ways, const uin
     DPQI_ROLLED for (size_t c = begin; c < end; c++) *out++ = buffer[c];
 }
 
-/* A byte a code, and no codeword that is cut off or scaled. */
-static inline int has_whole_codewords(const dpqi_decoder *d) {
-    return d->codes == 256 && !d->norm_codes && d->dimension == d->groups * d->width;
-}
-
 #if LANES == LINE
 /* The same of rows that are whole lines long, of codewords of half a line or one: from the registers. */
 static __attribute__((noinline)) void stream_lines(const dpqi_decoder *d, const int64_t *ids, uint64_t first,
@@ -280,39 +290,38 @@ static __attribute__((noinline)) void stream_lines(const dpqi_decoder *d, const 
 #if LANES == 8
 /* The same of codewords of 4, 8, 12 ... values to where quarters of a line begin: from the registers, a quarter at a time.
  * Halves would have to be put together of two codewords wherever rows do not begin at one. */
-static inline __attribute__((always_inline)) void
-stream_codewords(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out, size_t width) {
+static inline __attribute__((always_inline)) void stream_codewords(const dpqi_decoder *d, size_t first, size_t count,
+                                                                   float *out, size_t width) {
     const size_t stride = d->codebook_stride;
+    const uint8_t *codes = d->packed + first * d->row_bytes;
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *codes = d->packed + row_of(ids, first, i) * d->row_bytes, *end = codes + d->row_bytes;
+        const uint8_t *const end = codes + d->row_bytes;
         const float *codebook = d->codebook;
-        prefetch_codes(d, ids, i, count);
-        if (width == 6)
-            for (; codes < end; codes += 2, codebook += 2 * stride, out += 12) {
+        if (width == 6) DPQI_ROLLED for (; codes < end; codes += 2, codebook += 2 * stride, out += 12) {
                 const float *one = codebook + codes[0] * 8, *two = codebook + stride + codes[1] * 8;
                 v4_stream(out, v4_load(one));
                 v4_stream(out + 4, v4_join(one + 4, two));
                 v4_stream(out + 8, v4_load(two + 2));
             }
-        for (; codes < end; codes++, codebook += stride, out += width) {
-            const float *codeword = codebook + codes[0] * width;
-            DPQI_ROLLED for (size_t c = 0; c < width; c += 4) v4_stream(out + c, v4_load(codeword + c));
-        }
+        else
+            DPQI_ROLLED for (; codes < end; codes++, codebook += stride, out += width) {
+                const float *codeword = codebook + codes[0] * width;
+                DPQI_ROLLED for (size_t c = 0; c < width; c += 4) v4_stream(out + c, v4_load(codeword + c));
+            }
     }
 }
 
-static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *d, const int64_t *ids, uint64_t first,
-                                                      size_t count, float *out) {
+/* Rows [first, first + count). */
+static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *d, size_t first, size_t count, float *out) {
     switch (d->width) {
-    case 4: stream_codewords(d, ids, first, count, out, 4); break;
-    case 6: stream_codewords(d, ids, first, count, out, 6); break;
-    case 8: stream_codewords(d, ids, first, count, out, 8); break;
-    case 16: stream_codewords(d, ids, first, count, out, 16); break;
-    default: stream_codewords(d, ids, first, count, out, d->width); break;
+    case 6: stream_codewords(d, first, count, out, 6); break;
+    case 8: stream_codewords(d, first, count, out, 8); break;
+    case 16: stream_codewords(d, first, count, out, 16); break;
+    default: stream_codewords(d, first, count, out, d->width); break;
     }
 }
 
-static int has_quarters(const dpqi_decoder *d, const float *out) {
+static __attribute__((noinline)) int has_quarters(const dpqi_decoder *d, const float *out) {
     const int pairs = d->width == 6 && d->pitch == 8 && d->groups % 2 == 0;
     return has_whole_codewords(d) && (pairs || (d->width % 4 == 0 && d->pitch == d->width)) &&
            (uintptr_t)out % (4 * sizeof *out) == 0;
@@ -327,8 +336,8 @@ static void stream_any(const dpqi_decoder *d, const int64_t *ids, uint64_t first
         return;
     }
 #else
-    if (has_quarters(d, out)) {
-        stream_quarters(d, ids, first, count, out);
+    if (!ids && has_quarters(d, out)) {
+        stream_quarters(d, (size_t)first, count, out);
         return;
     }
 #endif
@@ -403,7 +412,7 @@ static void DPQI_NAME(stream_tiers)(const dpqi_decoder *const *decoders, size_t 
     if (quarters == tiers) {
         for (size_t i = 0; i < count; i++, out += decoders[0]->dimension) {
             prefetch_codes(decoders[tier_ahead(tier, i, count)], rows, i, count);
-            stream_quarters(decoders[tier[i]], rows + i, 0, 1, out);
+            stream_quarters(decoders[tier[i]], (size_t)rows[i], 1, out);
         }
         stream_end();
         return;
