@@ -314,6 +314,7 @@ static inline __attribute__((always_inline)) void stream_codewords(const dpqi_de
 /* Rows [first, first + count). */
 static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *d, size_t first, size_t count, float *out) {
     switch (d->width) {
+    case 4: stream_codewords(d, first, count, out, 4); break;
     case 6: stream_codewords(d, first, count, out, 6); break;
     case 8: stream_codewords(d, first, count, out, 8); break;
     case 16: stream_codewords(d, first, count, out, 16); break;

@@ -2,19 +2,16 @@
 
 #include "runtime/table.h"
 
-static inline void fetch_codes(const dpqi_decoder *d, int64_t row) {
-    const uint8_t *codes = d->packed + (size_t)row * d->row_bytes;
-    __builtin_prefetch(codes, 0, 3);
-    __builtin_prefetch(codes + d->row_bytes - 1, 0, 3);
-}
-
 /* Tier and place of at most DPQI_ROW_BLOCK rows, whose codes are on their way to the caches then. */
 static __attribute__((noinline)) void locate_and_fetch(const dpq_table *table, const dpqi_kernels *kernels,
                                                        const int64_t *ids, uint64_t first, size_t count,
                                                        uint8_t *out_tier, int64_t *out_row) {
     kernels->locate(&table->map, ids, first, count, out_tier, out_row);
     for (size_t i = 0; i < count; i++) {
-        fetch_codes(table->decoders[out_tier[i]], out_row[i]);
+        const dpqi_decoder *d = table->decoders[out_tier[i]];
+        const uint8_t *codes = d->packed + (size_t)out_row[i] * d->row_bytes;
+        __builtin_prefetch(codes, 0, 3);
+        __builtin_prefetch(codes + d->row_bytes - 1, 0, 3);
     }
 }
 
@@ -23,7 +20,7 @@ __attribute__((noinline)) void dpqi_table_sort(const dpq_table *table, const dpq
     uint8_t tier[DPQI_ROW_BLOCK];
     int64_t row[DPQI_ROW_BLOCK];
     uint16_t next[256];
-    kernels->locate(&table->map, ids, first, count, tier, row);
+    locate_and_fetch(table, kernels, ids, first, count, tier, row);
     memset(out->start, 0, (table->tier_count + 1) * sizeof *out->start);
     for (size_t i = 0; i < count; i++) out->start[tier[i] + 1]++;
     for (uint32_t t = 0; t < table->tier_count; t++) {
@@ -34,10 +31,6 @@ __attribute__((noinline)) void dpqi_table_sort(const dpq_table *table, const dpq
         const uint16_t at = next[tier[i]]++;
         out->rows[at] = row[i];
         out->places[at] = (uint16_t)i;
-    }
-    for (uint32_t t = 0; t < table->tier_count; t++) {
-        const dpqi_decoder *d = table->decoders[t];
-        for (size_t i = out->start[t]; i < out->start[t + 1]; i++) fetch_codes(d, out->rows[i]);
     }
 }
 
