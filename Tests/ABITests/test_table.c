@@ -41,6 +41,7 @@ static const layout layouts[] = {
     {.name = "width 16, 256 codes", .rows = 300, .dimension = 144, .groups = 9, .codes = 256, .words = 1},
     {.name = "width 4, 256 codes", .rows = 120, .dimension = 100, .groups = 25, .codes = 256},
     {.name = "width 8, 256 codes, shared", .rows = 70, .dimension = 64, .groups = 8, .codes = 256, .shared = 1},
+    {.name = "width 6, 256 codes, odd groups", .rows = 80, .dimension = 54, .groups = 9, .codes = 256},
     {.name = "width 24, padded", .rows = 50, .dimension = 211, .groups = 9, .codes = 16, .shared = 1},
     {.name = "width 41", .rows = 50, .dimension = 410, .groups = 10, .codes = 17, .cosine = 1},
     {.name = "9 bits, width 7, padded", .rows = 50, .dimension = 85, .groups = 13, .codes = 400},
