@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TABLE_ROWS = 400000, IDS = 131072, BATCH = 1024, CODES = 256 };
+enum { TABLE_ROWS = 400000, IDS = 131072, BATCH = 1024, CODES = 256, AHEAD = 16 };
 
 static double now(void) {
     struct timespec time;
@@ -30,6 +30,11 @@ static inline __attribute__((always_inline)) void copy(const uint8_t *codes, con
     for (size_t i = 0; i < BATCH; i++) {
         const uint8_t *row = codes + (reads ? (size_t)ids[i] * groups : 0);
         const float *book = codebook;
+        if (reads && i + AHEAD < BATCH) {
+            const uint8_t *ahead = codes + (size_t)ids[i + AHEAD] * groups;
+            __builtin_prefetch(ahead, 0, 3);
+            __builtin_prefetch(ahead + groups - 1, 0, 3);
+        }
         float *to = out + (writes ? i * groups * width : 0), *end = to + groups * width;
         for (float *line = to; line < end; line += 16) __builtin_prefetch(line, 1, 3);
         /* The excess of a slot lands where the next codeword goes, and after the last row in spare memory. */

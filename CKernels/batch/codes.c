@@ -49,7 +49,7 @@ static void unpack_rows(void *context, size_t begin, size_t end, int worker) {
 static void decode_rows(void *context, size_t begin, size_t end, int worker) {
     (void)worker;
     const job *j = context;
-    j->kernels->runtime->decode_rows(&j->decoder, NULL, begin, end - begin, (float *)j->out + begin * j->stride,
+    j->kernels->runtime->decode_rows(&j->decoder, NULL, begin, NULL, end - begin, (float *)j->out + begin * j->stride,
                                      j->stride);
 }
 

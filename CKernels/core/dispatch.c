@@ -20,7 +20,7 @@ static uint64_t saved_registers(void) {
 static int has_avx2(void) {
     unsigned a, b, c, d;
     if ((saved_registers() & 0x6) != 0x6) return 0;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_FMA) || !(c & bit_F16C)) return 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_FMA) || !(c & bit_F16C) || !(c & bit_POPCNT)) return 0;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
 }
 

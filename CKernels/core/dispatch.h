@@ -25,9 +25,10 @@ typedef struct dpqi_kernels {
     void (*locate)(const dpqi_tier_map *map, const int64_t *ids, uint64_t first, size_t count, uint8_t *out_tier,
                    int64_t *out_row);
 
-    /* Rows `ids`[count], all inside the tier, or [first, first + count) where ids is NULL, to out[count][stride]. */
-    void (*decode_rows)(const dpqi_decoder *decoder, const int64_t *ids, uint64_t first, size_t count, float *out,
-                        size_t stride);
+    /* Rows `ids`[count], all inside the tier, or [first, first + count) where ids is NULL, to out[count][stride]: the i-th
+     * to out[places[i]], where places is not NULL. */
+    void (*decode_rows)(const dpqi_decoder *decoder, const int64_t *ids, uint64_t first, const uint16_t *places,
+                        size_t count, float *out, size_t stride);
 
     /* Adds to out[dimension] of each of `bags` its rows, each times its factor; norms are in the factors. Rows lie one bag
      * after another, at most DPQI_SUM_ROWS, all inside the tier; their codes are fetched by the caller. What a bag gets
@@ -35,10 +36,11 @@ typedef struct dpqi_kernels {
     void (*decode_sums)(const dpqi_decoder *decoder, const int64_t *ids, const float *factors, const dpqi_bag *bags,
                         size_t bag_count);
 
-    /* Rows of several tiers, at most 256: row rows[i], inside tier tier[i], to out[i][stride]. Codes are fetched by the
-     * caller. With `streamed` the output goes past the caches: dpqi_streams holds for the whole of it. */
-    void (*decode_mixed)(const dpqi_decoder *const *decoders, size_t tiers, const uint8_t *tier, const int64_t *rows,
-                         size_t count, int streamed, float *out, size_t stride);
+    /* Rows of several tiers, at most 256, without gaps past the caches: row rows[i], inside tier tier[i], is the i-th.
+     * Codes are fetched by the caller; dpqi_streams holds for the output of which these rows are a part. NULL where the
+     * level does not stream. */
+    void (*stream_tiers)(const dpqi_decoder *const *decoders, size_t tiers, const uint8_t *tier, const int64_t *rows,
+                         size_t count, float *out);
 
     /* Rounds count values to the 2-byte type. */
     void (*narrow)(const float *values, size_t count, dpq_scalar type, uint16_t *out);

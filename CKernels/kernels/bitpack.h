@@ -18,6 +18,14 @@ static inline uint64_t load_word(const uint8_t *packed, size_t bytes) {
     return packed[0] | (uint64_t)packed[middle] << 8 * middle | (uint64_t)packed[last] << 8 * last;
 }
 
+#if LANES == 8
+/* The first 16 bytes of those that there are. */
+static inline bytes16 load_bytes(const uint8_t *packed, size_t bytes) {
+    if (bytes >= 16) return bytes16_load(packed);
+    return bytes16_of(load_word(packed, bytes), bytes > 8 ? load_word(packed + 8, bytes - 8) : 0);
+}
+#endif
+
 /* Codes of a row are looked at in runs of this many: a multiple of 8, so that every run starts at a whole byte. */
 #define DPQI_CODE_RUN 128
 
@@ -38,20 +46,23 @@ static __attribute__((noinline)) void unpack_bytes(const uint8_t *packed, size_t
         memcpy(out, packed, count);
         i = count;
     }
-    if (bits == 4) DPQI_ROLLED for (; i + 32 <= count; i += 32, packed += 16) spread_nibbles(packed, out + i);
 #if LANES == 8 /* AVX-512 has an instruction for eight codes; the other levels go by words */
-    if (i < count && end - packed >= 16) {
+    if (bits == 4) {
+        DPQI_ROLLED for (; i < count; i += 32, packed += 16)
+            spread_nibbles(load_bytes(packed, (size_t)(end - packed)), out + i);
+    } else if (i < count) {
         const code_window window = window_of(bits);
-        const uint8_t *last = end - 16;
         DPQI_ROLLED for (; i < count; i += 16, packed += 2 * bits)
-            spread_window(&window, packed < last ? packed : last, packed < last ? 0 : (size_t)(packed - last), out + i);
+            spread_window(&window, load_bytes(packed, (size_t)(end - packed)), out + i);
     }
-#endif
+#else
+    if (bits == 4) DPQI_ROLLED for (; i + 32 <= count; i += 32, packed += 16) spread_nibbles(packed, out + i);
     const code_spread spread = spread_of(bits);
     DPQI_ROLLED for (; i < count; i += 8, packed += bits) {
         const uint64_t word = spread_bytes(spread, load_word(packed, (size_t)(end - packed)));
         memcpy(out + i, &word, 8);
     }
+#endif
     if (top + 1 != (size_t)1 << bits)
         DPQI_ROLLED for (i = 0; i < count; i += 16) for (size_t k = 0; k < 16; k++) out[i + k] =
             out[i + k] < top ? out[i + k] : (uint8_t)top;

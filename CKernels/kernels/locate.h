@@ -34,32 +34,6 @@ static __attribute__((noinline)) size_t count_fields(const dpqi_tier_map *m, siz
     return found;
 }
 
-/* The rows of `tier` before `row`. Half a block is counted, always, so that nothing has to be foreseen: of its words those
- * before that of the row, or the others where the end of the block is nearer, and in either case the fields before the row
- * in its own. The map goes on behind the block, by a word at least. */
-static inline __attribute__((always_inline)) uint64_t rank_of(const dpqi_tier_map *m, size_t row, size_t tier,
-                                                              size_t bits) {
-    enum { HALF = DPQI_RANK_BLOCK / 2 };
-    const size_t fields = 64 / bits & ~(size_t)7, bytes = fields / 8 * bits, block = row / DPQI_RANK_BLOCK;
-    const size_t upper = row / HALF % 2, in_half = row % HALF, own = in_half / fields;
-    const uint8_t *half = m->packed + (row - in_half) / 8 * bits;
-    const uint64_t wanted = m->lowest * tier, negative = (uint64_t)0 - upper;
-    uint64_t word, found = 0;
-    for (size_t w = 0; w < HALF / fields; w++) {
-        memcpy(&word, half + w * bytes, sizeof word);
-        const uint64_t counted = ((uint64_t)0 - (w < own)) ^ negative;
-        found += (uint64_t)__builtin_popcountll(equal_fields(word, wanted, m->lowest, bits) & counted);
-    }
-    memcpy(&word, half + own * bytes, sizeof word);
-    const uint64_t before = ((uint64_t)1 << in_half % fields * bits) - 1;
-    const uint64_t rest = (uint64_t)__builtin_popcountll(equal_fields(word, wanted, m->lowest, bits) & before);
-    return m->rank[(block + upper) * m->tiers + tier] + ((found ^ negative) - negative) + rest;
-}
-
-static __attribute__((noinline)) uint64_t rank_of_any(const dpqi_tier_map *m, size_t row, size_t tier) {
-    return rank_of(m, row, tier, m->bits);
-}
-
 static inline size_t tier_of_field(const dpqi_tier_map *m, size_t field) {
     return field < m->tiers && m->rows[field] > 0 ? field : m->spare;
 }
@@ -69,27 +43,74 @@ static inline int64_t place_within(const dpqi_tier_map *m, size_t tier, uint64_t
     return (int64_t)(place < m->rows[tier] ? place : m->rows[tier] - 1);
 }
 
+/* Half a block is counted, always, so that nothing has to be foreseen: of its words those before that of the row, or the
+ * others where the end of the block is nearer, and in either case the fields before the row in its own. The map goes on
+ * behind the block, by a word at least. */
+static inline __attribute__((always_inline)) void locate_row(const dpqi_tier_map *m, size_t row, size_t bits,
+                                                             uint8_t *out_tier, int64_t *out_row) {
+    enum { HALF = DPQI_RANK_BLOCK / 2 };
+    const size_t fields = 64 / bits & ~(size_t)7, bytes = fields / 8 * bits;
+    const size_t in_half = row % HALF, own = in_half / fields, upper = row / HALF % 2;
+    const uint8_t *half = m->packed + row / HALF * (HALF / 8 * bits);
+    const uint64_t lowest = m->lowest, negative = (uint64_t)0 - upper;
+    uint64_t word, found = 0;
+    memcpy(&word, half + own * bytes, sizeof word);
+    const size_t bit = in_half % fields * bits, tier = tier_of_field(m, word >> bit & (((size_t)1 << bits) - 1));
+    const uint64_t wanted = lowest * tier, before = ((uint64_t)1 << bit) - 1;
+    const uint64_t rest = (uint64_t)__builtin_popcountll(equal_fields(word, wanted, lowest, bits) & before);
+#if LANES == 8
+    if (bits == 2)
+        found = count_equal_pairs(half, wanted, (((uint64_t)1 << 8 * own) - 1) ^ negative);
+    else
+#endif
+        for (size_t w = 0; w < HALF / fields; w++) {
+            memcpy(&word, half + w * bytes, sizeof word);
+            const uint64_t counted = ((uint64_t)0 - (w < own)) ^ negative;
+            found += (uint64_t)__builtin_popcountll(equal_fields(word, wanted, lowest, bits) & counted);
+        }
+    const uint64_t base = m->rank[(row + HALF) / DPQI_RANK_BLOCK * m->tiers + tier];
+    *out_tier = (uint8_t)tier;
+    *out_row = place_within(m, tier, base + ((found ^ negative) - negative) + rest);
+}
+
+static __attribute__((noinline)) void locate_any(const dpqi_tier_map *m, size_t row, uint8_t *out_tier,
+                                                 int64_t *out_row) {
+    locate_row(m, row, m->bits, out_tier, out_row);
+}
+
+/* The same of rows of the last blocks. */
+static __attribute__((noinline)) void locate_last(const dpqi_tier_map *m, size_t row, uint8_t *out_tier,
+                                                  int64_t *out_row) {
+    const size_t block = row / DPQI_RANK_BLOCK, start = block * DPQI_RANK_BLOCK;
+    const size_t tier = tier_of_field(m, tier_field(m, row));
+    *out_tier = (uint8_t)tier;
+    *out_row = place_within(m, tier, m->rank[block * m->tiers + tier] + count_fields(m, start, row - start, tier));
+}
+
 static inline void fetch_rank(const dpqi_tier_map *m, size_t row) {
-    const size_t half = DPQI_RANK_BLOCK / 2, block = (row + half) / DPQI_RANK_BLOCK;
-    __builtin_prefetch(m->packed + row / half * half / 8 * m->bits, 0, 3);
+    const size_t half = DPQI_RANK_BLOCK / 2, half_bytes = half / 8 * m->bits;
+    const uint8_t *counted = m->packed + row / half * half_bytes;
+    __builtin_prefetch(counted, 0, 3);
+    __builtin_prefetch(counted + half_bytes - 1, 0, 3);
     /* The count of the last block is the nearest to its end as well. */
-    __builtin_prefetch(m->rank + block * m->tiers, 0, 3);
+    __builtin_prefetch(m->rank + (row + half) / DPQI_RANK_BLOCK * m->tiers, 0, 3);
 }
 
 static void DPQI_NAME(locate)(const dpqi_tier_map *m, const int64_t *ids, uint64_t first, size_t count,
                               uint8_t *out_tier, int64_t *out_row) {
     if (ids) {
+        /* The first row behind whose block the map does not go on. */
+        const size_t word = sizeof(uint64_t), bytes = m->packed_bytes < word ? 0 : m->packed_bytes - word;
+        const size_t last = bytes / (DPQI_RANK_BLOCK / 8 * m->bits) * DPQI_RANK_BLOCK;
         for (size_t i = 0; i < count; i++) {
+            const size_t row = (size_t)ids[i];
             if (i + DPQI_ROWS_AHEAD < count) fetch_rank(m, (size_t)ids[i + DPQI_ROWS_AHEAD]);
-            const size_t row = (size_t)ids[i], block = row / DPQI_RANK_BLOCK, start = block * DPQI_RANK_BLOCK;
-            const size_t tier = tier_of_field(m, tier_field(m, row));
-            const int whole = (start + DPQI_RANK_BLOCK) / 8 * m->bits + sizeof(uint64_t) <= m->packed_bytes;
-            out_tier[i] = (uint8_t)tier;
-            out_row[i] =
-                place_within(m, tier,
-                             !whole ? m->rank[block * m->tiers + tier] + count_fields(m, start, row - start, tier)
-                             : m->bits == 2 ? rank_of(m, row, tier, 2) /* three tiers or four */
-                                            : rank_of_any(m, row, tier));
+            if (row >= last)
+                locate_last(m, row, out_tier + i, out_row + i);
+            else if (m->bits == 2) /* three tiers or four */
+                locate_row(m, row, 2, out_tier + i, out_row + i);
+            else
+                locate_any(m, row, out_tier + i, out_row + i);
         }
         return;
     }

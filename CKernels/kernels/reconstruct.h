@@ -65,6 +65,11 @@ static inline size_t row_of(const int64_t *ids, uint64_t first, size_t i) {
     return ids ? (size_t)ids[i] : (size_t)first + i;
 }
 
+/* The tier of the row whose codes are fetched at row i. */
+static inline size_t tier_ahead(const uint8_t *tier, size_t i, size_t count) {
+    return tier && i + DPQI_ROWS_AHEAD < count ? tier[i + DPQI_ROWS_AHEAD] : 0;
+}
+
 static inline void prefetch_codes(const dpqi_decoder *d, const int64_t *ids, size_t i, size_t count) {
     if (!ids || i + DPQI_ROWS_AHEAD >= count) return;
     const uint8_t *row = d->packed + (size_t)ids[i + DPQI_ROWS_AHEAD] * d->row_bytes;
@@ -154,19 +159,27 @@ static __attribute__((noinline)) void add_codewords(const dpqi_decoder *d, const
     }
 }
 
+/* A byte a code, and no codeword that is cut off or scaled. */
+static inline int has_whole_codewords(const dpqi_decoder *d) {
+    return d->codes == 256 && !d->norm_codes && d->dimension == d->groups * d->width;
+}
+
 /* How the rows of a tier are decoded: found once for all of them. */
 typedef struct row_way {
     const dpqi_decoder *decoder;
     copier *copy;
-    size_t whole; /* leading groups that may be copied in whole vectors */
+    size_t whole;     /* leading groups that may be copied in whole vectors */
+    int copied_alone; /* nothing but whole codewords, of a byte a code */
+    size_t fetched;   /* values of a row whose lines come from afar while its first codewords are copied */
 } row_way;
 
 /* `room` values may be written from the start of a row. */
 static __attribute__((noinline)) row_way way_of(const dpqi_decoder *d, size_t room) {
-    return (row_way){d, copier_of(d), whole_groups(d, room)};
+    const size_t whole = whole_groups(d, room);
+    return (row_way){d, copier_of(d), whole, has_whole_codewords(d) && whole == d->groups, 0};
 }
 
-static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, float *out) {
+static __attribute__((noinline)) void decode_row_any(const row_way *way, size_t id, float *out) {
     const dpqi_decoder *d = way->decoder;
     const size_t whole = way->whole;
     const uint8_t *row = d->packed + id * d->row_bytes;
@@ -186,6 +199,15 @@ static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, 
         }
     }
     if (d->norm_codes) scale_row(d, id, out);
+}
+
+static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, float *out) {
+    const dpqi_decoder *d = way->decoder;
+    DPQI_ROLLED for (size_t c = 0; c < way->fetched; c += LINE) __builtin_prefetch(out + c, 1, 3);
+    if (way->copied_alone)
+        way->copy(d, d->codebook, d->packed + id * d->row_bytes, d->groups, out);
+    else
+        decode_row_any(way, id, out);
 }
 
 #if LANES >= 8 /* the levels that can store past the caches */
@@ -217,7 +239,7 @@ static __attribute__((noinline)) void stream_rows(const row_way *ways, const uin
     size_t begin = (uintptr_t)out / sizeof *out % LINE, end = begin, line = 0;
     for (size_t i = 0; i < count; i++) {
         const size_t before = end;
-        if (!tier) prefetch_codes(ways->decoder, ids, i, count);
+        prefetch_codes(ways[tier_ahead(tier, i, count)].decoder, ids, i, count);
         decode_row(ways + (tier ? tier[i] : 0), row_of(ids, first, i), buffer + end);
         end += dimension;
         const int full = i + 1 == count || end + dimension > ROW_BUFFER;
@@ -268,46 +290,58 @@ static __attribute__((noinline)) void stream_lines(const dpqi_decoder *d, const 
 #if LANES == 8
 /* The same of codewords of 4, 8, 12 ... values to where quarters of a line begin: from the registers, a quarter at a time.
  * Halves would have to be put together of two codewords wherever rows do not begin at one. */
-static inline __attribute__((always_inline)) void
-stream_codewords(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out, size_t width) {
+static inline __attribute__((always_inline)) void stream_codewords(const dpqi_decoder *d, size_t first, size_t count,
+                                                                   float *out, size_t width) {
     const size_t stride = d->codebook_stride;
+    const uint8_t *codes = d->packed + first * d->row_bytes;
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *codes = d->packed + row_of(ids, first, i) * d->row_bytes, *end = codes + d->row_bytes;
+        const uint8_t *const end = codes + d->row_bytes;
         const float *codebook = d->codebook;
-        prefetch_codes(d, ids, i, count);
-        for (; codes < end; codes++, codebook += stride, out += width) {
-            const float *codeword = codebook + codes[0] * width;
-            DPQI_ROLLED for (size_t c = 0; c < width; c += 4) v4_stream(out + c, v4_load(codeword + c));
-        }
+        if (width == 6) DPQI_ROLLED for (; codes < end; codes += 2, codebook += 2 * stride, out += 12) {
+                const float *one = codebook + codes[0] * 8, *two = codebook + stride + codes[1] * 8;
+                v4_stream(out, v4_load(one));
+                v4_stream(out + 4, v4_join(one + 4, two));
+                v4_stream(out + 8, v4_load(two + 2));
+            }
+        else
+            DPQI_ROLLED for (; codes < end; codes++, codebook += stride, out += width) {
+                const float *codeword = codebook + codes[0] * width;
+                DPQI_ROLLED for (size_t c = 0; c < width; c += 4) v4_stream(out + c, v4_load(codeword + c));
+            }
     }
 }
 
-static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *d, const int64_t *ids, uint64_t first,
-                                                      size_t count, float *out) {
+/* Rows [first, first + count). */
+static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *d, size_t first, size_t count, float *out) {
     switch (d->width) {
-    case 8: stream_codewords(d, ids, first, count, out, 8); break;
-    case 16: stream_codewords(d, ids, first, count, out, 16); break;
-    default: stream_codewords(d, ids, first, count, out, d->width); break;
+    case 4: stream_codewords(d, first, count, out, 4); break;
+    case 6: stream_codewords(d, first, count, out, 6); break;
+    case 8: stream_codewords(d, first, count, out, 8); break;
+    case 16: stream_codewords(d, first, count, out, 16); break;
+    default: stream_codewords(d, first, count, out, d->width); break;
     }
+}
+
+static __attribute__((noinline)) int has_quarters(const dpqi_decoder *d, const float *out) {
+    const int pairs = d->width == 6 && d->pitch == 8 && d->groups % 2 == 0;
+    return has_whole_codewords(d) && (pairs || (d->width % 4 == 0 && d->pitch == d->width)) &&
+           (uintptr_t)out % (4 * sizeof *out) == 0;
 }
 #endif
 
 /* Rows without gaps past the caches, the way that suits them. */
 static void stream_any(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out) {
-    /* A byte a code, and no codeword that is cut off or scaled. */
-    if (d->codes == 256 && !d->norm_codes && d->dimension == d->groups * d->width) {
 #if LANES == LINE
-        if (d->dimension % LINE == 0 && (d->width == LINE || (d->width == 8 && d->pitch == 8))) {
-            stream_lines(d, ids, first, count, out);
-            return;
-        }
-#else
-        if (d->width % 4 == 0 && d->pitch == d->width && (uintptr_t)out % (4 * sizeof *out) == 0) {
-            stream_quarters(d, ids, first, count, out);
-            return;
-        }
-#endif
+    if (has_whole_codewords(d) && d->dimension % LINE == 0 && (d->width == LINE || (d->width == 8 && d->pitch == 8))) {
+        stream_lines(d, ids, first, count, out);
+        return;
     }
+#else
+    if (!ids && has_quarters(d, out)) {
+        stream_quarters(d, (size_t)first, count, out);
+        return;
+    }
+#endif
     const row_way way = way_of(d, d->dimension + COPIED_EXCESS);
     stream_rows(&way, NULL, ids, first, count, out);
 }
@@ -347,18 +381,11 @@ static __attribute__((noinline)) void stream_scattered(const dpqi_decoder *d, co
 
 #endif /* LANES >= 8 */
 
-/* Values of a row whose lines come from afar while its first codewords are copied. */
-static inline size_t fetched_values(const dpqi_decoder *d) { return d->width > 4 ? d->dimension : 0; }
-
-static inline void fetch_lines(float *row, size_t values) {
-    DPQI_ROLLED for (size_t c = 0; c < values; c += LINE) __builtin_prefetch(row + c, 1, 3);
-}
-
-/* Rows `ids`[count], or [first, first + count) where ids is NULL, to out[count][stride]. */
-static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out,
-                                   size_t stride) {
+/* Rows `ids`[count], or [first, first + count) where ids is NULL, to out[count][stride], or out[places[i]]. */
+static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, uint64_t first, const uint16_t *places,
+                                   size_t count, float *out, size_t stride) {
 #if LANES >= 8
-    if (dpqi_streams(d->dimension, stride, count)) {
+    if (!places && dpqi_streams(d->dimension, stride, count)) {
         if (STREAMED_APART && ids && d->row_bytes <= 512)
             stream_scattered(d, ids, count, out);
         else
@@ -367,33 +394,33 @@ static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, ui
         return;
     }
 #endif
-    const row_way way = way_of(d, d->dimension);
-    const size_t fetched = fetched_values(d);
+    row_way way = way_of(d, d->dimension);
+    if (d->width > 4) way.fetched = d->dimension;
     for (size_t i = 0; i < count; i++) {
         prefetch_codes(d, ids, i, count);
-        fetch_lines(out + i * stride, fetched);
-        decode_row(&way, row_of(ids, first, i), out + i * stride);
+        decode_row(&way, row_of(ids, first, i), out + (places ? places[i] : i) * stride);
     }
 }
 
-/* Row rows[i] of tier tier[i] to out[i][stride]. */
-static void DPQI_NAME(decode_mixed)(const dpqi_decoder *const *decoders, size_t tiers, const uint8_t *tier,
-                                    const int64_t *rows, size_t count, int streamed, float *out, size_t stride) {
-    row_way ways[256];
 #if LANES >= 8
-    if (streamed) {
-        for (size_t t = 0; t < tiers; t++) ways[t] = way_of(decoders[t], decoders[t]->dimension + COPIED_EXCESS);
-        stream_rows(ways, tier, rows, 0, count, out);
+/* Row rows[i] of tier tier[i] to row i without gaps past the caches. */
+static void DPQI_NAME(stream_tiers)(const dpqi_decoder *const *decoders, size_t tiers, const uint8_t *tier,
+                                    const int64_t *rows, size_t count, float *out) {
+    row_way ways[256];
+#if LANES == 8
+    size_t quarters = 0;
+    while (quarters < tiers && has_quarters(decoders[quarters], out)) quarters++;
+    if (quarters == tiers) {
+        for (size_t i = 0; i < count; i++, out += decoders[0]->dimension) {
+            prefetch_codes(decoders[tier_ahead(tier, i, count)], rows, i, count);
+            stream_quarters(decoders[tier[i]], (size_t)rows[i], 1, out);
+        }
         stream_end();
         return;
     }
-#else
-    (void)streamed;
 #endif
-    for (size_t t = 0; t < tiers; t++) ways[t] = way_of(decoders[t], decoders[t]->dimension);
-    for (size_t i = 0; i < count; i++) {
-        const row_way *way = ways + tier[i];
-        fetch_lines(out + i * stride, fetched_values(way->decoder));
-        decode_row(way, (size_t)rows[i], out + i * stride);
-    }
+    for (size_t t = 0; t < tiers; t++) ways[t] = way_of(decoders[t], decoders[t]->dimension + COPIED_EXCESS);
+    stream_rows(ways, tier, rows, 0, count, out);
+    stream_end();
 }
+#endif

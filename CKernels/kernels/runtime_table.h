@@ -16,7 +16,9 @@ const dpqi_kernels DPQI_NAME(kernels) = {
     .name = DPQI_STRING(DPQI_LEVEL),
     .locate = DPQI_NAME(locate),
     .decode_rows = DPQI_NAME(decode_rows),
-    .decode_mixed = DPQI_NAME(decode_mixed),
+#if LANES >= 8
+    .stream_tiers = DPQI_NAME(stream_tiers),
+#endif
     .decode_sums = DPQI_NAME(decode_sums),
     .narrow = DPQI_NAME(narrow),
     .score_tables = DPQI_NAME(score_tables),

@@ -157,7 +157,7 @@ static __attribute__((noinline)) void add_rows_apart(const dpqi_decoder *d, cons
     plain.norm_codes = NULL;
     const row_way way = way_of(&plain, d->dimension + COPIED_EXCESS);
     DPQI_ROLLED for (size_t r = 0; r < count; r++) {
-        decode_row(&way, (size_t)ids[r], row);
+        decode_row_any(&way, (size_t)ids[r], row);
         add_values(out, row, factors[r], d->dimension);
     }
 }

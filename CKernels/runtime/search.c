@@ -174,7 +174,7 @@ static float score(const scan *s, uint64_t id, float first, float second) {
 /* A squared distance from the query, or a product with it and a squared norm, of a row that is decoded. */
 static void compare_row(const scan *s, const dpqi_decoder *d, int64_t row, float *out_first, float *out_second) {
     double product = 0, norm = 0, distance = 0;
-    s->kernels->decode_rows(d, NULL, (uint64_t)row, 1, s->row, d->dimension);
+    s->kernels->decode_rows(d, NULL, (uint64_t)row, NULL, 1, s->row, d->dimension);
     for (size_t c = 0; c < d->dimension; c++) {
         const double value = s->row[c], difference = value - s->query[c];
         product += value * s->query[c];

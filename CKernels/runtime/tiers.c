@@ -15,8 +15,8 @@ static __attribute__((noinline)) void locate_and_fetch(const dpq_table *table, c
     }
 }
 
-void dpqi_table_sort(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, uint64_t first,
-                     size_t count, dpqi_sorted_rows *out) {
+__attribute__((noinline)) void dpqi_table_sort(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids,
+                                               uint64_t first, size_t count, dpqi_sorted_rows *out) {
     uint8_t tier[DPQI_ROW_BLOCK];
     int64_t row[DPQI_ROW_BLOCK];
     uint16_t next[256];
@@ -34,21 +34,44 @@ void dpqi_table_sort(const dpq_table *table, const dpqi_kernels *kernels, const 
     }
 }
 
+/* Past the caches rows go in their order. */
+static __attribute__((noinline)) void stream_block(const dpq_table *table, const dpqi_kernels *kernels,
+                                                   const int64_t *ids, uint64_t first, size_t count, float *out) {
+    uint8_t tier[DPQI_ROW_BLOCK];
+    int64_t row[DPQI_ROW_BLOCK];
+    locate_and_fetch(table, kernels, ids, first, count, tier, row);
+    kernels->stream_tiers(table->decoders, table->tier_count, tier, row, count, out);
+}
+
+/* Elsewhere tier by tier: how a row is decoded is foreseen then. */
+static __attribute__((noinline)) void decode_block(const dpq_table *table, const dpqi_kernels *kernels,
+                                                   const int64_t *ids, uint64_t first, size_t count, float *out,
+                                                   size_t stride) {
+    dpqi_sorted_rows sorted;
+    dpqi_table_sort(table, kernels, ids, first, count, &sorted);
+    for (uint32_t t = 0; t < table->tier_count; t++) {
+        const size_t begin = sorted.start[t], rows = sorted.start[t + 1] - begin;
+        if (rows)
+            kernels->decode_rows(table->decoders[t], sorted.rows + begin, 0, sorted.places + begin, rows, out, stride);
+    }
+}
+
 void dpqi_table_decode(const dpq_table *table, const dpqi_kernels *kernels, const int64_t *ids, uint64_t first,
                        size_t count, float *out, size_t stride) {
     if (table->tier_count == 1) {
-        kernels->decode_rows(&table->tiers[0].decoder, ids, first, count, out, stride);
+        kernels->decode_rows(&table->tiers[0].decoder, ids, first, NULL, count, out, stride);
         return;
     }
-    uint8_t tier[DPQI_ROW_BLOCK];
-    int64_t row[DPQI_ROW_BLOCK];
     /* Rows that are multiplied by their norms are read again at once. */
-    const int streamed = !table->norm_codes && dpqi_streams((size_t)table->dimension, stride, count);
+    const int streamed =
+        kernels->stream_tiers && !table->norm_codes && dpqi_streams((size_t)table->dimension, stride, count);
     for (size_t start = 0; start < count; start += DPQI_ROW_BLOCK) {
         const size_t block = count - start < DPQI_ROW_BLOCK ? count - start : DPQI_ROW_BLOCK;
         float *target = out + start * stride;
-        locate_and_fetch(table, kernels, ids ? ids + start : NULL, first + start, block, tier, row);
-        kernels->decode_mixed(table->decoders, table->tier_count, tier, row, block, streamed, target, stride);
+        if (streamed)
+            stream_block(table, kernels, ids ? ids + start : NULL, first + start, block, target);
+        else
+            decode_block(table, kernels, ids ? ids + start : NULL, first + start, block, target, stride);
         for (size_t i = 0; table->norm_codes && i < block; i++) {
             const float norm = dpqi_table_norm(table, ids ? (uint64_t)ids[start + i] : first + start + i);
             for (size_t c = 0; c < table->dimension; c++) target[i * stride + c] *= norm;

@@ -8,10 +8,10 @@
 #define DPQI_LEVEL avx2
 #define DPQI_TARGETED
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,popcnt"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2,fma,f16c")
+#pragma GCC target("avx2,fma,f16c,popcnt")
 #endif
 
 #define LANES 8
@@ -97,9 +97,14 @@ static inline vf vf_lookup16(const float *table, vi a) {
  * of fewer than 8 lanes have no such words. */
 static inline void vf_stream(float *p, vf a) { _mm256_stream_ps(p, a); }
 static inline void stream_end(void) { _mm_sfence(); }
+typedef __m128i bytes16;
+static inline bytes16 bytes16_load(const uint8_t *p) { return _mm_loadu_si128((const __m128i *)p); }
+static inline bytes16 bytes16_of(uint64_t low, uint64_t high) {
+    return _mm_set_epi64x((long long)high, (long long)low);
+}
 /* 32 codes of 4 bits, a byte each. */
-static inline void spread_nibbles(const uint8_t *packed, uint8_t *out) {
-    const __m128i bytes = _mm_loadu_si128((const __m128i *)packed), low = _mm_set1_epi8(15);
+static inline void spread_nibbles(bytes16 bytes, uint8_t *out) {
+    const __m128i low = _mm_set1_epi8(15);
     const __m128i even = _mm_and_si128(bytes, low), odd = _mm_and_si128(_mm_srli_epi16(bytes, 4), low);
     _mm_storeu_si128((__m128i *)out, _mm_unpacklo_epi8(even, odd));
     _mm_storeu_si128((__m128i *)(out + 16), _mm_unpackhi_epi8(even, odd));
@@ -118,11 +123,10 @@ static inline code_window window_of(size_t bits) {
                          _mm256_or_si256(_mm256_shuffle_epi8(powers, within), aligned),
                          _mm256_set1_epi16((short)((1 << bits) - 1))};
 }
-/* The codes that begin `skipped` bytes into 16 bytes, a byte each. */
-static inline void spread_window(const code_window *w, const uint8_t *bytes, size_t skipped, uint8_t *out) {
-    const __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)bytes));
-    const __m256i at = _mm256_add_epi8(w->bytes, _mm256_set1_epi8((char)skipped));
-    const __m256i moved = _mm256_mullo_epi16(_mm256_shuffle_epi8(both, at), w->factor);
+/* Sixteen codes, a byte each. */
+static inline void spread_window(const code_window *w, bytes16 bytes, uint8_t *out) {
+    const __m256i both = _mm256_broadcastsi128_si256(bytes);
+    const __m256i moved = _mm256_mullo_epi16(_mm256_shuffle_epi8(both, w->bytes), w->factor);
     const __m256i codes = _mm256_and_si256(_mm256_srli_epi16(moved, 8), w->field);
     const __m128i high = _mm256_extracti128_si256(codes, 1);
     _mm_storeu_si128((__m128i *)out, _mm_packus_epi16(_mm256_castsi256_si128(codes), high));
@@ -144,10 +148,31 @@ static inline vi vi_pairs(vf low, vf high) {
 }
 /* low * low + high * high */
 static inline vi vi_multiply_pairs(vi a, vi b) { return _mm256_madd_epi16(a, b); }
+/* How many of the fields of two bits of eight words are those of `wanted`. A word counts where its byte of `counted` is all
+ * ones, and not where it is 0. */
+static inline size_t count_equal_pairs(const uint8_t *words, uint64_t wanted, uint64_t counted) {
+    const __m256i value = _mm256_set1_epi64x((long long)wanted), even = _mm256_set1_epi8(0x55);
+    const __m256i a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)words), value);
+    const __m256i b = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)words + 1), value);
+    const __m128i bytes = _mm_cvtsi64_si128((long long)counted);
+    const __m256i of_a = _mm256_cvtepi8_epi64(bytes), of_b = _mm256_cvtepi8_epi64(_mm_srli_si128(bytes, 4));
+    const __m256i equal_a = _mm256_andnot_si256(_mm256_or_si256(a, _mm256_srli_epi64(a, 1)), of_a);
+    const __m256i equal_b = _mm256_andnot_si256(_mm256_or_si256(b, _mm256_slli_epi64(b, 1)), of_b);
+    /* A bit a field: the lower ones of `a`, the upper ones of `b`. */
+    uint64_t both[4];
+    _mm256_storeu_si256((__m256i *)both,
+                        _mm256_or_si256(_mm256_and_si256(even, equal_a), _mm256_andnot_si256(even, equal_b)));
+    return (size_t)(__builtin_popcountll(both[0]) + __builtin_popcountll(both[1]) + __builtin_popcountll(both[2]) +
+                    __builtin_popcountll(both[3]));
+}
 typedef __m128 v4;
 static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
 static inline void v4_store(float *p, v4 a) { _mm_storeu_ps(p, a); }
 static inline void v4_stream(float *p, v4 a) { _mm_stream_ps(p, a); }
+/* Two values at `low` and two at `high`. */
+static inline v4 v4_join(const float *low, const float *high) {
+    return _mm_loadh_pi(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)low)), (const __m64 *)high);
+}
 static inline v4 v4_set1(float a) { return _mm_set1_ps(a); }
 static inline v4 v4_fma(v4 a, v4 b, v4 c) { return _mm_fmadd_ps(a, b, c); }
 static inline void v4_transpose(v4 row[4]) { _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]); }
