@@ -128,7 +128,7 @@ static inline __attribute__((always_inline)) void assign_by_blocks(const float *
     for (size_t first = 0; first < codes; first += DPQI_CODE_BLOCK) {
         vf largest[ROWS_AT_ONCE];
         for (int v = 0; v < vectors; v++) largest[v] = vf_set1(-INFINITY);
-        DPQI_ROLLED for (size_t k = first; k < first + DPQI_CODE_BLOCK && k < codes; k += CODES_AT_ONCE) {
+        for (size_t k = first; k < first + DPQI_CODE_BLOCK && k < codes; k += CODES_AT_ONCE) {
             vf score[CODES_AT_ONCE][ROWS_AT_ONCE];
             score_block(tile, vectors, width, codewords, bias, k, score);
             for (int i = 0; i < CODES_AT_ONCE; i++)
