@@ -52,18 +52,24 @@ class Run:
         return once
 
 
+# Threads that have no more work look for some for a while (OpenBLAS for 2^26 cycles), in the time of whoever is next.
+PAUSE = 0.1
+
+
 def in_turn(rounds, contenders, slow=1.0):
-    """Seconds of each contender: a run to warm up, then one after another, round after round.
+    """Seconds of each contender: a run to warm up, then one after another, round after round, with pauses between.
 
     A run of more than `slow` seconds has no need of a warm-up: the first counts, and one more.
     """
     seconds = {}
     for name, contender in contenders.items():
+        time.sleep(PAUSE)
         first = contender()
         seconds[name] = first if max(first) > slow else []
     for _ in range(rounds):
         for name, contender in contenders.items():
             if len(seconds[name]) < 2 or max(seconds[name]) <= slow:
+                time.sleep(PAUSE)
                 seconds[name] += contender()
     return seconds
 
