@@ -102,7 +102,8 @@ class Study:
         names = {run["name"] for run in self.made}
         # Earlier runs that were not come by yet, or not asked for this time, are kept: a stopped study loses nothing.
         runs = self.made + [run for name, run in self.known.items() if name not in names]
-        (self.options.results / "results.json").write_text("[\n" + ",\n".join(map(json.dumps, runs)) + "\n]\n")
+        (self.options.results / "results.json").write_text(
+            "[\n" + ",\n".join(json.dumps(six_digits(run)) for run in runs) + "\n]\n")
         dates = sorted({run["date"] for run in self.made if "date" in run})
         kinds = sorted({f"{run['machine']['processor']}, {run['machine']['processors']} processors, {run['isa']}"
                         for run in self.made if "machine" in run})
@@ -114,6 +115,15 @@ class Study:
                  + (f" but for {stopped} of which it is not known" if stopped else "")
                  + f", {wall / 60:.0f} by the clock (other work ran beside). One by one in `results.json`.")
         (self.options.results / "results.md").write_text("\n".join([f"# {title}", "", about, "", *lines, ""]))
+
+
+def six_digits(value):
+    """The same with numbers of six digits: curves of twenty points a run would be most of the file."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {name: six_digits(part) for name, part in value.items()}
+    return [six_digits(part) for part in value] if isinstance(value, list) else value
 
 
 def table(head, rows):

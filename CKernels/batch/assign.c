@@ -204,7 +204,7 @@ uint64_t dpqi_nearest_codes(const dpq_assigner *assigner, const dpqi_batch_kerne
                 codes[r] = code[0];
                 doubtful |= (doubt & 1) << r;
             }
-            if (scores) kernels->score_codes(tile, count, width, codewords, bias, codes, scores);
+            if (scores) kernels->score_known_codes(tile, count, width, codewords, bias, codes, scores);
             return checked ? doubtful & present : 0;
         }
         *wait = GROUPS_WAITED;

@@ -63,8 +63,8 @@ typedef struct dpqi_batch_kernels {
                            uint64_t *out_left, uint64_t *out_doubtful);
 
     /* out_score[row] = bias[codes[row]] + x . codeword, bit for bit what assign_tile gives; where there is assign_rounded. */
-    void (*score_codes)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
-                        const int32_t *codes, float *out_score);
+    void (*score_known_codes)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
+                              const int32_t *codes, float *out_score);
 
     /* Writes codes[groups][DPQI_TILE] of the first `rows` rows to out[rows][out_stride], as elements of 1 or 2 bytes.
      */

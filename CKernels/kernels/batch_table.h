@@ -30,7 +30,7 @@ const dpqi_batch_kernels DPQI_NAME(batch_kernels) = {
     .assign_tile_checked = DPQI_NAME(assign_tile_checked),
 #ifdef MULTIPLIES_PAIRS
     .assign_rounded = DPQI_NAME(assign_rounded),
-    .score_codes = DPQI_NAME(score_codes),
+    .score_known_codes = DPQI_NAME(score_known_codes),
 #endif
     .store_codes = DPQI_NAME(store_codes),
     .accumulate = DPQI_NAME(accumulate),

@@ -146,8 +146,8 @@ static void DPQI_NAME(assign_rounded)(const float *tile, size_t rows, size_t wid
     *out_doubtful = doubt.rows;
 }
 
-static void DPQI_NAME(score_codes)(const float *tile, size_t rows, size_t width, const float *codewords,
-                                   const float *bias, const int32_t *codes, float *out_score) {
+static void DPQI_NAME(score_known_codes)(const float *tile, size_t rows, size_t width, const float *codewords,
+                                         const float *bias, const int32_t *codes, float *out_score) {
     /* Rows together: one alone would wait for each multiply-add. Codes beyond `rows` are undefined, so are their scores. */
     for (size_t first = 0; first < rows; first += ROWS_FOUND) {
         float score[ROWS_FOUND];
