@@ -2,9 +2,9 @@
 """Adaptive code lengths against fixed ones, by frequency and at random, on four tasks (after AdaComp: Kim, Kim, Lee 2020).
 
 All start from GloVe. The fixed lengths, VQ and SX, have the fewest groups of 16 codes whose file is no smaller than the
-adaptive one. Tiers by frequency and at random have as many rows each as those that are learned in the same run; so has
-`straight-through`, the ablation of how they are learned. The best step or epoch on the dev data is tested; test data choose
-nothing.
+adaptive one, and `-smaller` the most whose file is no larger: rows fill whole bytes, so none is equal. Tiers by frequency
+and at random have as many rows each as those that are learned in the same run; so has `straight-through`, the ablation of
+how they are learned. The best step or epoch on the dev data is tested; test data choose nothing.
 """
 
 import statistics
@@ -31,7 +31,8 @@ TASKS = {
             [("2x16,10x16,25x16", 40), TIGHT]),
 }
 CHOICES = ["random", "frequency", "straight-through", "learned"]
-EMBEDDINGS = ["full", "vq", "sx", *CHOICES]
+FIXED = ["vq", "sx", "vq-smaller", "sx-smaller"]
+EMBEDDINGS = ["full", *FIXED, *CHOICES]
 
 
 def command(options, task, extra, seed):
@@ -41,11 +42,11 @@ def command(options, task, extra, seed):
 
 
 def fixed_groups(bytes_kept, rows):
-    """The fewest groups whose codes and codebooks take at least as many bytes."""
+    """The fewest groups whose codes and codebooks take at least as many bytes, and the most that take at most as many."""
     def size(groups):
         return rows * -(-groups * 4 // 8) + 4 * CODES * groups * -(-DIMENSION // groups)
     possible = [g for g in range(1, DIMENSION + 1) if (g - 1) * -(-DIMENSION // g) < DIMENSION]
-    return next(g for g in possible if size(g) >= bytes_kept)
+    return next(g for g in possible if size(g) >= bytes_kept), next(g for g in possible[::-1] if size(g) <= bytes_kept)
 
 
 def main():
@@ -77,10 +78,11 @@ def main():
                                                       "--tier-choice", choice], asked(choice, bits))
             if made["learned"]:
                 first = made["learned"][0]
-                groups = fixed_groups(max(run["embedding_bytes"] for run in made["learned"]), first["vocabulary"])
-                for kind in ("vq", "sx"):
-                    made[kind] = runs(prefix + kind, ["--embedding", kind, "--groups", groups, "--codes", CODES],
-                                      asked(kind, bits))
+                larger, smaller = fixed_groups(max(run["embedding_bytes"] for run in made["learned"]), first["vocabulary"])
+                for name in FIXED:
+                    groups = smaller if name.endswith("-smaller") else larger
+                    made[name] = runs(prefix + name, ["--embedding", name[:2], "--groups", groups, "--codes", CODES],
+                                      asked(name, bits))
                 looks += look(f"{task}, {bits} bits", made["learned"])
             for name in EMBEDDINGS[1:]:
                 add_row(rows, task, name, f"{tiers} of {bits} bits", made.get(name))
