@@ -180,7 +180,7 @@ static int32_t exact_code(const dpq_assigner *assigner, const dpq_rows *rows, si
 }
 
 uint64_t dpqi_nearest_codes(const dpq_assigner *assigner, const dpqi_batch_kernels *kernels, size_t slot,
-                            const float *tile, size_t count, int checked, int *wait, int32_t *codes, float *scores) {
+                            const float *tile, size_t count, int checked, int *wait, int32_t *codes) {
     enum { GROUPS_WAITED = 64 };
     const size_t width = assigner->width, size = assigner->layout.codes;
     const float *codewords = dpqi_slot_codewords(assigner, slot), *bias = dpqi_slot_bias(assigner, slot);
@@ -204,7 +204,6 @@ uint64_t dpqi_nearest_codes(const dpq_assigner *assigner, const dpqi_batch_kerne
                 codes[r] = code[0];
                 doubtful |= (doubt & 1) << r;
             }
-            if (scores) kernels->score_known_codes(tile, count, width, codewords, bias, codes, scores);
             return checked ? doubtful & present : 0;
         }
         *wait = GROUPS_WAITED;
@@ -212,7 +211,7 @@ uint64_t dpqi_nearest_codes(const dpq_assigner *assigner, const dpqi_batch_kerne
     if (checked)
         kernels->assign_tile_checked(tile, count, width, codewords, bias, size, slope, constant, codes, &doubtful);
     else
-        kernels->assign_tile(tile, count, width, codewords, bias, size, codes, scores);
+        kernels->assign_tile(tile, count, width, codewords, bias, size, codes);
     return checked ? doubtful & present : 0;
 }
 
@@ -255,7 +254,7 @@ static void assign_group(const assign_task *task, const float *tile, size_t firs
                          int *wait, int32_t *codes) {
     const dpq_assigner *assigner = task->assigner;
     uint64_t doubtful = dpqi_nearest_codes(assigner, task->kernels, dpqi_slot(assigner, group), tile, count,
-                                           task->mode == DPQ_ASSIGN_EXACT, wait, codes, NULL);
+                                           task->mode == DPQ_ASSIGN_EXACT, wait, codes);
     for (; doubtful; doubtful &= doubtful - 1) {
         const size_t r = (size_t)__builtin_ctzll(doubtful);
         codes[r] = exact_code(assigner, task->rows, first + r, group);

@@ -24,11 +24,10 @@ struct dpq_assigner {
     int32_t *rounded_bias;
 };
 
-/* The nearest codes of one group of a tile: codes[count] and, unless NULL, the scores of `assign_tile`. With `checked`
- * returns the rows that float64 has to decide. `wait`: groups to come for which the first pass is not tried, as it left
- * too many rows before; it changes no result. */
+/* The nearest codes of one group of a tile. With `checked` returns the rows that float64 has to decide. `wait`: groups to
+ * come for which the first pass is not tried, as it left too many rows before; it changes no result. */
 uint64_t dpqi_nearest_codes(const dpq_assigner *assigner, const dpqi_batch_kernels *kernels, size_t slot,
-                            const float *tile, size_t count, int checked, int *wait, int32_t *codes, float *scores);
+                            const float *tile, size_t count, int checked, int *wait, int32_t *codes);
 
 static inline size_t dpqi_slot(const dpq_assigner *assigner, size_t group) {
     if (!assigner->layout.shared) return group;

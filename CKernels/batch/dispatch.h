@@ -10,6 +10,11 @@
 /* Rows of a tile. Rows lie in the lanes of vectors: a tile is stored [column][DPQI_TILE], so one coordinate of
  * neighbouring rows is contiguous, distances need no horizontal sums, and any width costs the same per value. */
 #define DPQI_TILE 64
+
+/* What a sweep adds up for a codeword: the weight of its rows, that times their squared norms, and their coordinates; padded to
+ * vectors of four, so that none of those crosses a cache line. */
+#define DPQI_SUM_HEAD 2
+static inline size_t dpqi_sum_pitch(size_t width) { return (DPQI_SUM_HEAD + width + 3) / 4 * 4; }
 /* Columns that are worked on together; a group more where they end inside one. */
 #define DPQI_BLOCK_COLUMNS 64
 
@@ -46,12 +51,11 @@ typedef struct dpqi_batch_kernels {
 
     /* For each of the first `rows` rows of a tile: the code with the largest score = bias + x . codeword, ties to the
      * lowest. tile [width][DPQI_TILE]; codewords interleaved and bias [codes], both padded to a multiple of
-     * DPQI_CODE_BLOCK, the bias with -inf. Outputs have DPQI_TILE places, those beyond `rows` undefined; out_score may
-     * be NULL.
+     * DPQI_CODE_BLOCK, the bias with -inf. Outputs have DPQI_TILE places, those beyond `rows` undefined.
      * The checked form sets bit r of out_doubtful where the best two scores of row r are not farther apart than
      * slope * ||x||^2 + constant (or one is not a number). */
     void (*assign_tile)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
-                        size_t codes, int32_t *out_code, float *out_score);
+                        size_t codes, int32_t *out_code);
     void (*assign_tile_checked)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
                                 size_t codes, float slope, float constant, int32_t *out_code, uint64_t *out_doubtful);
 
@@ -62,19 +66,16 @@ typedef struct dpqi_batch_kernels {
                            const dpqi_rounded *book, size_t codes, float slope, float constant, int32_t *out_code,
                            uint64_t *out_left, uint64_t *out_doubtful);
 
-    /* out_score[row] = bias[codes[row]] + x . codeword, bit for bit what assign_tile gives; where there is assign_rounded. */
-    void (*score_known_codes)(const float *tile, size_t rows, size_t width, const float *codewords, const float *bias,
-                              const int32_t *codes, float *out_score);
-
     /* Writes codes[groups][DPQI_TILE] of the first `rows` rows to out[rows][out_stride], as elements of 1 or 2 bytes.
      */
     void (*store_codes)(const int32_t *codes, size_t groups, size_t rows, size_t code_bytes, void *out,
                         size_t out_stride);
 
-    /* For r < count, with weights of 1 where weights is NULL: sums[codes[r]][c] += weights[r] * rows[r][c], c < columns,
-     * and tallies[codes[r]] += (weights[r], weights[r] * errors[r]). sums [][width], tallies [][2]. */
+    /* For r < count, r < DPQI_TILE: (1, norms[r], rows[r][columns]) times weights[r], or 1 where weights is NULL, are added
+     * to the places of sums[codes[r]]; sums [][pitch], pitch at least dpqi_sum_pitch(columns). norms has DPQI_TILE
+     * places. */
     void (*accumulate)(const float *rows, size_t stride, size_t count, size_t columns, const int32_t *codes,
-                       const float *weights, const float *errors, double *sums, double *tallies, size_t width);
+                       const float *weights, const float *norms, double *sums, size_t pitch);
 
     /* out[r][j][width] = values[j][codes[j][r]] for r < count, j < groups; rows of out `stride` apart. */
     void (*copy_codewords)(const float *values, size_t book, const int32_t *codes, size_t groups, size_t count,
@@ -86,9 +87,6 @@ typedef struct dpqi_batch_kernels {
 
     /* out[row] = sum over `width` columns of tile value squared. */
     void (*tile_squared_norms)(const float *tile, size_t width, float *out);
-
-    /* out[row] = squared distance of a tile's row to its nearest codeword, whose score is scores[row]. */
-    void (*tile_errors)(const float *tile, size_t width, const float *scores, float *out);
 
     /* out_row = first row of [first, end) with a NaN or an infinity, or end. */
     size_t (*find_non_finite)(const dpq_rows *rows, size_t first, size_t end);

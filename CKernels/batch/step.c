@@ -390,7 +390,7 @@ static void choose_codes(const step_task *task, const dpqi_block *block, const d
             extend_tile(task, tile, block->rows, 1, 0, scratch);
             tile = scratch->extended;
         }
-        task->kernels->assign_tile(tile, block->rows, columns, keys, bias, step->codes, codes, NULL);
+        task->kernels->assign_tile(tile, block->rows, columns, keys, bias, step->codes, codes);
     }
     const size_t at = block_offset(step, block, 0), book = step->shared ? 0 : step->codes;
     float *output = task->output ? task->output + at : NULL;

@@ -155,7 +155,7 @@ DPQ_API dpq_status dpq_encode(const dpq_assigner *assigner, const dpq_rows *rows
  * over the rows (and, when shared, groups) coded k:
  *   out_sums[b][k][width]   sum of w * x          (float64; the padding columns stay 0)
  *   out_weights[b][k]       sum of w
- *   out_errors[b][k]        sum of w * ||x - c_k||^2   (from float32 scores: for steering, not for reports)
+ *   out_errors[b][k]        sum of w * ||x - c_k||^2   (from float32 norms of rows: for steering, not for reports)
  * weights: one factor w >= 0 a row, or NULL for 1. The outputs are overwritten. */
 DPQ_API dpq_status dpq_sweep(const dpq_assigner *assigner, const dpq_rows *rows, const float *weights, int threads,
                              void *workspace, size_t workspace_bytes, double *out_sums, double *out_weights,

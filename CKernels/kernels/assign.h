@@ -44,7 +44,7 @@ static inline uint64_t rows_of(vm lanes, size_t row) { return (uint64_t)vm_bits(
 static inline __attribute__((always_inline)) void assign_vectors(const float *tile, int vectors, size_t width,
                                                                  const float *codewords, const float *bias,
                                                                  size_t codes, size_t row, int32_t *out_code,
-                                                                 float *out_score, struct DPQI_NAME(doubt) * doubt) {
+                                                                 struct DPQI_NAME(doubt) * doubt) {
     vf best[ROWS_AT_ONCE], second[ROWS_AT_ONCE];
     vi code[ROWS_AT_ONCE];
     for (int v = 0; v < vectors; v++) {
@@ -66,7 +66,6 @@ static inline __attribute__((always_inline)) void assign_vectors(const float *ti
     }
     for (int v = 0; v < vectors; v++) {
         vi_store(out_code + v * LANES, code[v]);
-        if (out_score) vf_store(out_score + v * LANES, best[v]);
         if (doubt) {
             const vm clear = vf_gt(vf_sub(best[v], second[v]), certain_gap(tile + v * LANES, width, doubt));
             doubt->rows &= ~rows_of(clear, row + (size_t)v * LANES);
@@ -118,7 +117,7 @@ static inline __attribute__((always_inline)) uint64_t find_codes(const float *ti
 static inline __attribute__((always_inline)) void assign_by_blocks(const float *tile, int vectors, size_t width,
                                                                    const float *codewords, const float *bias,
                                                                    size_t codes, size_t row, int32_t *out_code,
-                                                                   float *out_score, struct DPQI_NAME(doubt) * doubt) {
+                                                                   struct DPQI_NAME(doubt) * doubt) {
     vf best[ROWS_AT_ONCE], second[ROWS_AT_ONCE];
     vi block[ROWS_AT_ONCE];
     for (int v = 0; v < vectors; v++) {
@@ -146,7 +145,6 @@ static inline __attribute__((always_inline)) void assign_by_blocks(const float *
     for (int v = 0; v < vectors; v++) {
         vi_store(out_code + v * LANES, block[v]);
         vf_store(scores + v * LANES, best[v]);
-        if (out_score) vf_store(out_score + v * LANES, best[v]);
         if (doubt) {
             const vf gap = certain_gap(tile + v * LANES, width, doubt);
             vf_store(gaps + v * LANES, gap);
@@ -185,7 +183,7 @@ static inline __attribute__((always_inline)) void score_lanes(const float *tile,
 
 /* The best of the lanes. */
 static inline void pick_lane(const float *tile, size_t width, const struct DPQI_NAME(lanes_best) * lanes, size_t row,
-                             int32_t *out_code, float *out_score, struct DPQI_NAME(doubt) * doubt) {
+                             int32_t *out_code, struct DPQI_NAME(doubt) * doubt) {
     float lane_best[LANES], lane_second[LANES], best_score = -INFINITY, second_score = -INFINITY;
     int32_t lane_block[LANES], code = 0;
     vf_store(lane_best, lanes->best);
@@ -204,7 +202,6 @@ static inline void pick_lane(const float *tile, size_t width, const struct DPQI_
         if (doubt && lane_second[i] > second_score) second_score = lane_second[i];
     }
     out_code[0] = best_score > -INFINITY ? code : 0;
-    if (out_score) out_score[0] = best_score;
     if (doubt) {
         float square = 0;
         for (size_t j = 0; j < width; j++) square += tile[j * DPQI_TILE] * tile[j * DPQI_TILE];
@@ -215,11 +212,10 @@ static inline void pick_lane(const float *tile, size_t width, const struct DPQI_
 /* One row, codes in lanes. */
 static inline __attribute__((always_inline)) void assign_row(const float *tile, size_t width, const float *codewords,
                                                              const float *bias, size_t codes, size_t row,
-                                                             int32_t *out_code, float *out_score,
-                                                             struct DPQI_NAME(doubt) * doubt) {
+                                                             int32_t *out_code, struct DPQI_NAME(doubt) * doubt) {
     struct DPQI_NAME(lanes_best) lanes = no_best();
     for (size_t k = 0; k < codes; k += LANES) score_lanes(tile, width, codewords, bias, k, doubt != NULL, &lanes);
-    pick_lane(tile, width, &lanes, row, out_code, out_score, doubt);
+    pick_lane(tile, width, &lanes, row, out_code, doubt);
 }
 
 /* Whether rows are better taken one at a time: a vector of rows would be mostly empty, and finding the best of the lanes
@@ -237,42 +233,38 @@ static inline int has_many_codes(size_t codes, size_t width, int checked) {
 
 static inline __attribute__((always_inline)) void assign_some(const float *tile, int vectors, size_t width,
                                                               const float *codewords, const float *bias, size_t codes,
-                                                              size_t row, int32_t *out_code, float *out_score,
+                                                              size_t row, int32_t *out_code,
                                                               struct DPQI_NAME(doubt) * doubt) {
-    if (out_score) out_score += row;
     if (has_many_codes(codes, width, doubt != NULL))
-        assign_by_blocks(tile + row, vectors, width, codewords, bias, codes, row, out_code + row, out_score, doubt);
+        assign_by_blocks(tile + row, vectors, width, codewords, bias, codes, row, out_code + row, doubt);
     else
-        assign_vectors(tile + row, vectors, width, codewords, bias, codes, row, out_code + row, out_score, doubt);
+        assign_vectors(tile + row, vectors, width, codewords, bias, codes, row, out_code + row, doubt);
 }
 
 static inline __attribute__((always_inline)) void assign_rows(const float *tile, size_t rows, size_t width,
                                                               const float *codewords, const float *bias, size_t codes,
-                                                              int32_t *out_code, float *out_score,
-                                                              struct DPQI_NAME(doubt) * doubt) {
+                                                              int32_t *out_code, struct DPQI_NAME(doubt) * doubt) {
     if (has_few_rows(rows, codes, width)) {
-        for (size_t r = 0; r < rows; r++)
-            assign_row(tile + r, width, codewords, bias, codes, r, out_code + r, out_score ? out_score + r : NULL,
-                       doubt);
+        for (size_t r = 0; r < rows; r++) assign_row(tile + r, width, codewords, bias, codes, r, out_code + r, doubt);
         return;
     }
     if (doubt) doubt->rows = ~(uint64_t)0; /* until found clear */
     size_t r = 0;
     for (; r + (ROWS_AT_ONCE - 1) * LANES < rows; r += ROWS_AT_ONCE * LANES)
-        assign_some(tile, ROWS_AT_ONCE, width, codewords, bias, codes, r, out_code, out_score, doubt);
-    for (; r < rows; r += LANES) assign_some(tile, 1, width, codewords, bias, codes, r, out_code, out_score, doubt);
+        assign_some(tile, ROWS_AT_ONCE, width, codewords, bias, codes, r, out_code, doubt);
+    for (; r < rows; r += LANES) assign_some(tile, 1, width, codewords, bias, codes, r, out_code, doubt);
 }
 
 static void DPQI_NAME(assign_tile)(const float *tile, size_t rows, size_t width, const float *codewords,
-                                   const float *bias, size_t codes, int32_t *out_code, float *out_score) {
-    assign_rows(tile, rows, width, codewords, bias, codes, out_code, out_score, NULL);
+                                   const float *bias, size_t codes, int32_t *out_code) {
+    assign_rows(tile, rows, width, codewords, bias, codes, out_code, NULL);
 }
 
 static void DPQI_NAME(assign_tile_checked)(const float *tile, size_t rows, size_t width, const float *codewords,
                                            const float *bias, size_t codes, float slope, float constant,
                                            int32_t *out_code, uint64_t *out_doubtful) {
     struct DPQI_NAME(doubt) doubt = {slope, constant, 0};
-    assign_rows(tile, rows, width, codewords, bias, codes, out_code, NULL, &doubt);
+    assign_rows(tile, rows, width, codewords, bias, codes, out_code, &doubt);
     *out_doubtful = doubt.rows;
 }
 

@@ -24,13 +24,11 @@ const dpqi_batch_kernels DPQI_NAME(batch_kernels) = {
     .load_tile = DPQI_NAME(load_tile),
     .store_tile = DPQI_NAME(store_tile),
     .tile_squared_norms = DPQI_NAME(tile_squared_norms),
-    .tile_errors = DPQI_NAME(tile_errors),
     .find_non_finite = DPQI_NAME(find_non_finite),
     .assign_tile = DPQI_NAME(assign_tile),
     .assign_tile_checked = DPQI_NAME(assign_tile_checked),
 #ifdef MULTIPLIES_PAIRS
     .assign_rounded = DPQI_NAME(assign_rounded),
-    .score_known_codes = DPQI_NAME(score_known_codes),
 #endif
     .store_codes = DPQI_NAME(store_codes),
     .accumulate = DPQI_NAME(accumulate),

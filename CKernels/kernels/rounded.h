@@ -139,27 +139,10 @@ static void DPQI_NAME(assign_rounded)(const float *tile, size_t rows, size_t wid
                 if (largest[block][r] > least[r])
                     for (size_t i = 0; i < DPQI_CODE_BLOCK; i += LANES)
                         score_lanes(tile + row, width, codewords, bias, block * DPQI_CODE_BLOCK + i, 1, &lanes);
-            pick_lane(tile + row, width, &lanes, row, out_code + row, NULL, &doubt);
+            pick_lane(tile + row, width, &lanes, row, out_code + row, &doubt);
         }
     }
     *out_left = left;
     *out_doubtful = doubt.rows;
-}
-
-static void DPQI_NAME(score_known_codes)(const float *tile, size_t rows, size_t width, const float *codewords,
-                                         const float *bias, const int32_t *codes, float *out_score) {
-    /* Rows together: one alone would wait for each multiply-add. Codes beyond `rows` are undefined, so are their scores. */
-    for (size_t first = 0; first < rows; first += ROWS_FOUND) {
-        float score[ROWS_FOUND];
-        const float *c[ROWS_FOUND];
-        for (size_t i = 0; i < ROWS_FOUND; i++) {
-            const size_t k = first + i < rows ? (size_t)codes[first + i] : 0;
-            c[i] = codewords + k / DPQI_CODE_BLOCK * DPQI_CODE_BLOCK * width + k % DPQI_CODE_BLOCK;
-            score[i] = bias[k];
-        }
-        DPQI_ROLLED for (size_t j = 0; j < width; j++) for (size_t i = 0; i < ROWS_FOUND; i++) score[i] =
-            __builtin_fmaf(tile[j * DPQI_TILE + first + i], c[i][j * DPQI_CODE_BLOCK], score[i]);
-        for (size_t i = 0; i < ROWS_FOUND; i++) out_score[first + i] = score[i];
-    }
 }
 #endif

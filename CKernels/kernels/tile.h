@@ -104,14 +104,6 @@ static void DPQI_NAME(tile_squared_norms)(const float *tile, size_t width, float
     for (size_t r = 0; r < DPQI_TILE; r += LANES) vf_store(out + r, squared_norm(tile + r, width));
 }
 
-/* out[row] = ||x||^2 - 2 score, the squared distance to the codeword of that score, and not below 0. */
-static void DPQI_NAME(tile_errors)(const float *tile, size_t width, const float *scores, float *out) {
-    for (size_t r = 0; r < DPQI_TILE; r += LANES) {
-        const vf error = vf_fma(vf_load(scores + r), vf_set1(-2), squared_norm(tile + r, width));
-        vf_store(out + r, vf_max(error, vf_set1(0)));
-    }
-}
-
 static size_t DPQI_NAME(find_non_finite)(const dpq_rows *rows, size_t first, size_t end) {
     const size_t pitch = rows->stride * dpqi_element_bytes(rows->type), dimension = rows->dimension;
     for (size_t r = first; r < end; r++) {

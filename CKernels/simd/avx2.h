@@ -176,6 +176,10 @@ static inline v4 v4_join(const float *low, const float *high) {
 static inline v4 v4_set1(float a) { return _mm_set1_ps(a); }
 static inline v4 v4_fma(v4 a, v4 b, v4 c) { return _mm_fmadd_ps(a, b, c); }
 static inline void v4_transpose(v4 row[4]) { _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]); }
+/* sum[i] += weight * a[i] in float64. */
+static inline void v4_add_to(double *sum, v4 a, double weight) {
+    _mm256_storeu_pd(sum, _mm256_fmadd_pd(_mm256_cvtps_pd(a), _mm256_set1_pd(weight), _mm256_loadu_pd(sum)));
+}
 typedef vf v8;
 #define v8_load vf_load
 #define v8_store vf_store

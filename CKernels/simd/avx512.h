@@ -133,9 +133,15 @@ static inline uint64_t spread_pairs(code_spread fields, uint64_t word) { return 
 typedef __m128 v4;
 static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
 static inline void v4_store(float *p, v4 a) { _mm_storeu_ps(p, a); }
+static inline v4 v4_join(const float *low, const float *high) {
+    return _mm_loadh_pi(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)low)), (const __m64 *)high);
+}
 static inline v4 v4_set1(float a) { return _mm_set1_ps(a); }
 static inline v4 v4_fma(v4 a, v4 b, v4 c) { return _mm_fmadd_ps(a, b, c); }
 static inline void v4_transpose(v4 row[4]) { _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]); }
+static inline void v4_add_to(double *sum, v4 a, double weight) {
+    _mm256_storeu_pd(sum, _mm256_fmadd_pd(_mm256_cvtps_pd(a), _mm256_set1_pd(weight), _mm256_loadu_pd(sum)));
+}
 typedef __m256 v8;
 static inline v8 v8_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void v8_store(float *p, v8 a) { _mm256_storeu_ps(p, a); }

@@ -78,6 +78,12 @@ typedef vf v4;
 #define v4_set1 vf_set1
 #define v4_fma vf_fma
 #define v4_transpose vf_transpose
+static inline v4 v4_join(const float *low, const float *high) { return vcombine_f32(vld1_f32(low), vld1_f32(high)); }
+static inline void v4_add_to(double *sum, v4 a, double weight) {
+    const float64x2_t factor = vdupq_n_f64(weight), low = vcvt_f64_f32(vget_low_f32(a)), high = vcvt_high_f64_f32(a);
+    vst1q_f64(sum, vfmaq_f64(vld1q_f64(sum), low, factor));
+    vst1q_f64(sum + 2, vfmaq_f64(vld1q_f64(sum + 2), high, factor));
+}
 typedef struct v8 {
     v4 low, high;
 } v8;

@@ -91,6 +91,12 @@ static inline void v4_store(float *p, v4 a) {
 }
 static inline v4 v4_set1(float a) { return (v4){v2_set1(a), v2_set1(a)}; }
 static inline v4 v4_fma(v4 a, v4 b, v4 c) { return (v4){v2_fma(a.low, b.low, c.low), v2_fma(a.high, b.high, c.high)}; }
+static inline v4 v4_join(const float *low, const float *high) { return (v4){v2_load(low), v2_load(high)}; }
+static inline void v4_add_to(double *sum, v4 a, double weight) {
+    float values[4];
+    v4_store(values, a);
+    for (int i = 0; i < 4; i++) sum[i] += weight * (double)values[i];
+}
 /* Transposes a 4 x 4 block. */
 static inline void v4_transpose(v4 row[4]) {
     float a[4][4], b[4];
