@@ -52,7 +52,7 @@ find_rounded(const int32_t *rounded, size_t pairs, const dpqi_rounded *book, con
 /* Codes of ROWS_ROUNDED rows; returns those that have no clear one. `gaps`: how far the best must lead; out: the largest
  * score of each block, and what a score must exceed to be among the best. */
 static inline uint64_t assign_rounded_vectors(const int32_t *rounded, size_t pairs, const dpqi_rounded *book,
-                                              size_t codes, const int32_t *gaps, int32_t (*out_largest)[ROWS_ROUNDED],
+                                              size_t codes, const int32_t *gaps, int32_t (*out_largest)[DPQI_TILE],
                                               int32_t *out_least, int32_t *out_code) {
     vi best[ROWS_AT_ONCE], second[ROWS_AT_ONCE], block[ROWS_AT_ONCE];
     for (int v = 0; v < ROWS_AT_ONCE; v++) {
@@ -122,25 +122,52 @@ static inline uint64_t round_tile(const float *tile, size_t rows, size_t width, 
     return beyond_rows;
 }
 
+/* Bit b where block b has a code whose score is larger than `least`. */
+static inline uint64_t blocks_beyond(int32_t (*largest)[DPQI_TILE], size_t codes, size_t row, int32_t least) {
+    uint64_t blocks = 0;
+    for (size_t block = 0; block * DPQI_CODE_BLOCK < codes; block++)
+        blocks |= (uint64_t)(largest[block][row] > least) << block;
+    return blocks;
+}
+
+/* The float32 codewords are seldom looked at, so they are in no near cache when they are. */
+static inline void fetch_blocks(const float *codewords, const float *bias, size_t width, uint64_t blocks) {
+    for (; blocks; blocks &= blocks - 1) {
+        const size_t k = (size_t)__builtin_ctzll(blocks) * DPQI_CODE_BLOCK;
+        __builtin_prefetch(bias + k, 0, 3);
+        for (size_t c = 0; c < width; c++) __builtin_prefetch(codewords + k * width + c * DPQI_CODE_BLOCK, 0, 3);
+    }
+}
+
+_Static_assert(DPQI_ROUNDED_CODES <= 64 * DPQI_CODE_BLOCK, "a bit for each block");
+
 static void DPQI_NAME(assign_rounded)(const float *tile, size_t rows, size_t width, const float *codewords,
                                       const float *bias, const dpqi_rounded *book, size_t codes, float slope,
                                       float constant, int32_t *out_code, uint64_t *out_left, uint64_t *out_doubtful) {
     _Alignas(DPQ_ALIGNMENT) int32_t rounded[DPQI_ROUNDED_WIDTH / 2 * DPQI_TILE];
-    int32_t gaps[DPQI_TILE], largest[DPQI_ROUNDED_CODES / DPQI_CODE_BLOCK][ROWS_ROUNDED], least[ROWS_ROUNDED];
-    struct DPQI_NAME(doubt) doubt = {slope, constant, 0};
+    int32_t gaps[DPQI_TILE], least[DPQI_TILE], largest[DPQI_ROUNDED_CODES / DPQI_CODE_BLOCK][DPQI_TILE];
+    uint64_t candidates[DPQI_TILE], unsure = 0;
     const uint64_t left = round_tile(tile, rows, width, book, slope, constant, rounded, gaps);
     for (size_t first = 0; first < rows; first += ROWS_ROUNDED) {
-        uint64_t unsure = assign_rounded_vectors(rounded + first, (width + 1) / 2, book, codes, gaps + first, largest,
-                                                 least, out_code + first);
-        for (unsure &= ~(left >> first); unsure; unsure &= unsure - 1) {
-            const size_t r = (size_t)__builtin_ctzll(unsure), row = first + r;
-            struct DPQI_NAME(lanes_best) lanes = no_best();
-            for (size_t block = 0; block * DPQI_CODE_BLOCK < codes; block++)
-                if (largest[block][r] > least[r])
-                    for (size_t i = 0; i < DPQI_CODE_BLOCK; i += LANES)
-                        score_lanes(tile + row, width, codewords, bias, block * DPQI_CODE_BLOCK + i, 1, &lanes);
-            pick_lane(tile + row, width, &lanes, row, out_code + row, &doubt);
+        uint64_t some =
+            assign_rounded_vectors(rounded + first, (width + 1) / 2, book, codes, gaps + first,
+                                   (int32_t(*)[DPQI_TILE])(largest[0] + first), least + first, out_code + first);
+        some = some << first & ~left;
+        unsure |= some;
+        for (; some; some &= some - 1) {
+            const size_t row = (size_t)__builtin_ctzll(some);
+            candidates[row] = blocks_beyond(largest, codes, row, least[row]);
+            fetch_blocks(codewords, bias, width, candidates[row]);
         }
+    }
+    struct DPQI_NAME(doubt) doubt = {slope, constant, 0};
+    for (; unsure; unsure &= unsure - 1) {
+        const size_t row = (size_t)__builtin_ctzll(unsure);
+        struct DPQI_NAME(lanes_best) lanes = no_best();
+        for (uint64_t blocks = candidates[row]; blocks; blocks &= blocks - 1)
+            for (size_t i = 0, k = (size_t)__builtin_ctzll(blocks) * DPQI_CODE_BLOCK; i < DPQI_CODE_BLOCK; i += LANES)
+                score_lanes(tile + row, width, codewords, bias, k + i, 1, &lanes);
+        pick_lane(tile + row, width, &lanes, row, out_code + row, &doubt);
     }
     *out_left = left;
     *out_doubtful = doubt.rows;
