@@ -83,7 +83,7 @@ typedef struct sweep_task {
     double *sums, *code_weights, *errors;
 } sweep_task;
 
-/* Codes jump about in sums that the first-level cache has no room for; where they are few it has. */
+/* Codes jump about in sums that the first-level cache has no room for. Few codes gain nothing by it. */
 static void fetch_sums(const int32_t *codes, size_t count, const double *sums, size_t book, size_t pitch) {
     enum { LINE = 64 / sizeof(double), FEW = 64 };
     for (size_t r = 0; book > FEW && r < count; r++)
