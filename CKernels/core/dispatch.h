@@ -36,7 +36,7 @@ typedef struct dpqi_kernels {
     void (*decode_sums)(const dpqi_decoder *decoder, const int64_t *ids, const float *factors, const dpqi_bag *bags,
                         size_t bag_count);
 
-    /* Rows of several tiers, at most 256, without gaps past the caches: row rows[i], inside tier tier[i], is the i-th.
+    /* Rows of several tiers without gaps past the caches: row rows[i], inside tier tier[i], is the i-th.
      * Codes are fetched by the caller; dpqi_streams holds for the output of which these rows are a part. NULL where the
      * level does not stream. */
     void (*stream_tiers)(const dpqi_decoder *const *decoders, size_t tiers, const uint8_t *tier, const int64_t *rows,

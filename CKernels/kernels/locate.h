@@ -18,6 +18,7 @@ static inline __attribute__((always_inline)) uint64_t equal_fields(uint64_t word
     return ~any & lowest;
 }
 
+#if LANES == 1
 /* How many of the `count` rows from `first` on, a multiple of 8, have `value` in their field. */
 static __attribute__((noinline)) size_t count_fields(const dpqi_tier_map *m, size_t first, size_t count, size_t value) {
     const uint64_t wanted = m->lowest * value;
@@ -33,6 +34,7 @@ static __attribute__((noinline)) size_t count_fields(const dpqi_tier_map *m, siz
     }
     return found;
 }
+#endif
 
 static inline size_t tier_of_field(const dpqi_tier_map *m, size_t field) {
     return field < m->tiers && m->rows[field] > 0 ? field : m->spare;
@@ -43,34 +45,26 @@ static inline int64_t place_within(const dpqi_tier_map *m, size_t tier, uint64_t
     return (int64_t)(place < m->rows[tier] ? place : m->rows[tier] - 1);
 }
 
-/* Half a block is counted, always, so that nothing has to be foreseen: of its words those before that of the row, or the
- * others where the end of the block is nearer, and in either case the fields before the row in its own. The map goes on
- * behind the block, by a word at least. */
+/* Half a block is counted, always, so that nothing has to be foreseen: of its fields those before that of the row, or the
+ * others where the end of the block is nearer. The map goes on behind the block, by a word at least. */
+enum { HALF_BLOCK = DPQI_RANK_BLOCK / 2 };
 static inline __attribute__((always_inline)) void locate_row(const dpqi_tier_map *m, size_t row, size_t bits,
                                                              uint8_t *out_tier, int64_t *out_row) {
-    enum { HALF = DPQI_RANK_BLOCK / 2 };
     const size_t fields = 64 / bits & ~(size_t)7, bytes = fields / 8 * bits;
-    const size_t in_half = row % HALF, own = in_half / fields, upper = row / HALF % 2;
-    const uint8_t *half = m->packed + row / HALF * (HALF / 8 * bits);
+    const size_t in_half = row % HALF_BLOCK, own = in_half / fields, upper = row / HALF_BLOCK % 2;
+    const uint8_t *half = m->packed + row / HALF_BLOCK * (HALF_BLOCK / 8 * bits);
     const uint64_t lowest = m->lowest, negative = (uint64_t)0 - upper;
     uint64_t word, found = 0;
     memcpy(&word, half + own * bytes, sizeof word);
     const size_t bit = in_half % fields * bits, tier = tier_of_field(m, word >> bit & (((size_t)1 << bits) - 1));
-    const uint64_t wanted = lowest * tier, before = ((uint64_t)1 << bit) - 1;
-    const uint64_t rest = (uint64_t)__builtin_popcountll(equal_fields(word, wanted, lowest, bits) & before);
-#if LANES == 8
-    if (bits == 2)
-        found = count_equal_pairs(half, wanted, (((uint64_t)1 << 8 * own) - 1) ^ negative);
-    else
-#endif
-        for (size_t w = 0; w < HALF / fields; w++) {
-            memcpy(&word, half + w * bytes, sizeof word);
-            const uint64_t counted = ((uint64_t)0 - (w < own)) ^ negative;
-            found += (uint64_t)__builtin_popcountll(equal_fields(word, wanted, lowest, bits) & counted);
-        }
-    const uint64_t base = m->rank[(row + HALF) / DPQI_RANK_BLOCK * m->tiers + tier];
+    for (size_t w = 0; w < HALF_BLOCK / fields; w++) {
+        const uint64_t before = w == own ? ((uint64_t)1 << bit) - 1 : (uint64_t)0 - (w < own);
+        memcpy(&word, half + w * bytes, sizeof word);
+        found += (uint64_t)__builtin_popcountll(equal_fields(word, lowest * tier, lowest, bits) & (before ^ negative));
+    }
+    const uint64_t base = m->rank[(row + HALF_BLOCK) / DPQI_RANK_BLOCK * m->tiers + tier];
     *out_tier = (uint8_t)tier;
-    *out_row = place_within(m, tier, base + ((found ^ negative) - negative) + rest);
+    *out_row = place_within(m, tier, base + ((found ^ negative) - negative));
 }
 
 static __attribute__((noinline)) void locate_any(const dpqi_tier_map *m, size_t row, uint8_t *out_tier,
@@ -78,23 +72,62 @@ static __attribute__((noinline)) void locate_any(const dpqi_tier_map *m, size_t 
     locate_row(m, row, m->bits, out_tier, out_row);
 }
 
-/* The same of rows of the last blocks. */
+/* The same of rows of the last blocks. They are few: one level finds them for all. */
 static __attribute__((noinline)) void locate_last(const dpqi_tier_map *m, size_t row, uint8_t *out_tier,
                                                   int64_t *out_row) {
+#if LANES > 1
+    const int64_t id = (int64_t)row;
+    dpqi_kernels_scalar.locate(m, &id, 0, 1, out_tier, out_row);
+#else
     const size_t block = row / DPQI_RANK_BLOCK, start = block * DPQI_RANK_BLOCK;
     const size_t tier = tier_of_field(m, tier_field(m, row));
     *out_tier = (uint8_t)tier;
     *out_row = place_within(m, tier, m->rank[block * m->tiers + tier] + count_fields(m, start, row - start, tier));
+#endif
 }
 
 static inline void fetch_rank(const dpqi_tier_map *m, size_t row) {
-    const size_t half = DPQI_RANK_BLOCK / 2, half_bytes = half / 8 * m->bits;
-    const uint8_t *counted = m->packed + row / half * half_bytes;
+    const size_t half_bytes = HALF_BLOCK / 8 * m->bits;
+    const uint8_t *counted = m->packed + row / HALF_BLOCK * half_bytes;
     __builtin_prefetch(counted, 0, 3);
     __builtin_prefetch(counted + half_bytes - 1, 0, 3);
     /* The count of the last block is the nearest to its end as well. */
-    __builtin_prefetch(m->rank + (row + half) / DPQI_RANK_BLOCK * m->tiers, 0, 3);
+    __builtin_prefetch(m->rank + (row + HALF_BLOCK) / DPQI_RANK_BLOCK * m->tiers, 0, 3);
 }
+
+#if LANES == 8
+/* The same of three tiers or four, with all that can be found beforehand. */
+static __attribute__((noinline)) void locate_pairs(const dpqi_tier_map *map, const int64_t *ids, size_t count,
+                                                   size_t last, uint8_t *restrict out_tier, int64_t *restrict out_row) {
+    dpqi_tier_map m = *map;
+    m.bits = 2;
+    const vi even = vi_words(m.lowest);
+    vi wanted[4];
+    uint64_t top[4];
+    uint32_t tiers = 0;
+    for (size_t field = 0; field < 4; field++) {
+        const size_t tier = tier_of_field(map, field);
+        tiers |= (uint32_t)tier << 8 * field;
+        wanted[tier] = vi_words(m.lowest * tier);
+        top[tier] = m.rows[tier] - 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const size_t row = (size_t)ids[i], half = row / HALF_BLOCK;
+        fetch_rank(&m, (size_t)ids[i + DPQI_ROWS_AHEAD < count ? i + DPQI_ROWS_AHEAD : i]);
+        if (row >= last) {
+            locate_last(map, row, out_tier + i, out_row + i);
+            continue;
+        }
+        const size_t tier = tiers >> 8 * (m.packed[row / 4] >> row % 4 * 2 & 3) & 255;
+        const uint64_t found = count_equal_pairs(m.packed + half * (HALF_BLOCK / 4), wanted[tier], even,
+                                                 row % HALF_BLOCK, half % 2);
+        const uint64_t base = m.rank[(row + HALF_BLOCK) / DPQI_RANK_BLOCK * m.tiers + tier];
+        const uint64_t at = half % 2 ? base - found : base + found;
+        out_tier[i] = (uint8_t)tier;
+        out_row[i] = (int64_t)(at < top[tier] ? at : top[tier]);
+    }
+}
+#endif
 
 static void DPQI_NAME(locate)(const dpqi_tier_map *m, const int64_t *ids, uint64_t first, size_t count,
                               uint8_t *out_tier, int64_t *out_row) {
@@ -102,18 +135,28 @@ static void DPQI_NAME(locate)(const dpqi_tier_map *m, const int64_t *ids, uint64
         /* The first row behind whose block the map does not go on. */
         const size_t word = sizeof(uint64_t), bytes = m->packed_bytes < word ? 0 : m->packed_bytes - word;
         const size_t last = bytes / (DPQI_RANK_BLOCK / 8 * m->bits) * DPQI_RANK_BLOCK;
+#if LANES == 8
+        if (m->bits == 2) {
+            locate_pairs(m, ids, count, last, out_tier, out_row);
+            return;
+        }
+#endif
         for (size_t i = 0; i < count; i++) {
             const size_t row = (size_t)ids[i];
             if (i + DPQI_ROWS_AHEAD < count) fetch_rank(m, (size_t)ids[i + DPQI_ROWS_AHEAD]);
             if (row >= last)
                 locate_last(m, row, out_tier + i, out_row + i);
-            else if (m->bits == 2) /* three tiers or four */
+            else if (LANES != 8 && m->bits == 2) /* three tiers or four */
                 locate_row(m, row, 2, out_tier + i, out_row + i);
             else
                 locate_any(m, row, out_tier + i, out_row + i);
         }
         return;
     }
+#if LANES > 1
+    /* Reading on takes no vectors: one level has it for all. */
+    dpqi_kernels_scalar.locate(m, NULL, first, count, out_tier, out_row);
+#else
     /* Rows in a run are counted as they come, afresh in each block. */
     uint64_t counts[256];
     for (size_t i = 0; i < count; i++) {
@@ -126,4 +169,5 @@ static void DPQI_NAME(locate)(const dpqi_tier_map *m, const int64_t *ids, uint64
         out_row[i] = place_within(m, tier, counts[tier]);
         if (field < m->tiers) counts[field]++;
     }
+#endif
 }

@@ -168,15 +168,14 @@ static inline int has_whole_codewords(const dpqi_decoder *d) {
 typedef struct row_way {
     const dpqi_decoder *decoder;
     copier *copy;
-    size_t whole;     /* leading groups that may be copied in whole vectors */
-    int copied_alone; /* nothing but whole codewords, of a byte a code */
-    size_t fetched;   /* values of a row whose lines come from afar while its first codewords are copied */
+    size_t whole; /* leading groups that may be copied in whole vectors */
+    int plain;    /* whole codewords of a byte a code, of which at most the last is copied exactly */
 } row_way;
 
 /* `room` values may be written from the start of a row. */
 static __attribute__((noinline)) row_way way_of(const dpqi_decoder *d, size_t room) {
     const size_t whole = whole_groups(d, room);
-    return (row_way){d, copier_of(d), whole, has_whole_codewords(d) && whole == d->groups, 0};
+    return (row_way){d, copier_of(d), whole, has_whole_codewords(d) && whole + 1 >= d->groups};
 }
 
 static __attribute__((noinline)) void decode_row_any(const row_way *way, size_t id, float *out) {
@@ -203,11 +202,15 @@ static __attribute__((noinline)) void decode_row_any(const row_way *way, size_t 
 
 static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, float *out) {
     const dpqi_decoder *d = way->decoder;
-    DPQI_ROLLED for (size_t c = 0; c < way->fetched; c += LINE) __builtin_prefetch(out + c, 1, 3);
-    if (way->copied_alone)
-        way->copy(d, d->codebook, d->packed + id * d->row_bytes, d->groups, out);
-    else
+    if (!way->plain) {
         decode_row_any(way, id, out);
+        return;
+    }
+    const uint8_t *codes = d->packed + id * d->row_bytes;
+    const size_t whole = way->whole;
+    way->copy(d, d->codebook, codes, whole, out);
+    if (whole < d->groups)
+        copy_exactly(out + whole * d->width, d->codebook + whole * d->codebook_stride + codes[whole] * d->pitch, d->width);
 }
 
 #if LANES >= 8 /* the levels that can store past the caches */
@@ -291,7 +294,7 @@ static __attribute__((noinline)) void stream_lines(const dpqi_decoder *d, const 
 /* The same of codewords of 4, 8, 12 ... values to where quarters of a line begin: from the registers, a quarter at a time.
  * Halves would have to be put together of two codewords wherever rows do not begin at one. */
 static inline __attribute__((always_inline)) void stream_codewords(const dpqi_decoder *d, size_t first, size_t count,
-                                                                   float *out, size_t width) {
+                                                                   float *out, size_t width, size_t pitch) {
     const size_t stride = d->codebook_stride;
     const uint8_t *codes = d->packed + first * d->row_bytes;
     for (size_t i = 0; i < count; i++) {
@@ -303,9 +306,16 @@ static inline __attribute__((always_inline)) void stream_codewords(const dpqi_de
                 v4_stream(out + 4, v4_join(one + 4, two));
                 v4_stream(out + 8, v4_load(two + 2));
             }
+        else if (width == 3)
+            DPQI_ROLLED for (; codes < end; codes += 4, codebook += 4 * stride, out += 12) {
+                const float *two = codebook + stride + codes[1] * 3, *three = codebook + 2 * stride + codes[2] * 3;
+                v4_stream(out, v4_set_last(v4_load(codebook + codes[0] * 3), two));
+                v4_stream(out + 4, v4_join(two + 1, three));
+                v4_stream(out + 8, v4_set_first(v4_load(codebook + 3 * stride + codes[3] * 3 - 1), three + 2));
+            }
         else
             DPQI_ROLLED for (; codes < end; codes++, codebook += stride, out += width) {
-                const float *codeword = codebook + codes[0] * width;
+                const float *codeword = codebook + codes[0] * pitch;
                 DPQI_ROLLED for (size_t c = 0; c < width; c += 4) v4_stream(out + c, v4_load(codeword + c));
             }
     }
@@ -314,17 +324,19 @@ static inline __attribute__((always_inline)) void stream_codewords(const dpqi_de
 /* Rows [first, first + count). */
 static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *d, size_t first, size_t count, float *out) {
     switch (d->width) {
-    case 4: stream_codewords(d, first, count, out, 4); break;
-    case 6: stream_codewords(d, first, count, out, 6); break;
-    case 8: stream_codewords(d, first, count, out, 8); break;
-    case 16: stream_codewords(d, first, count, out, 16); break;
-    default: stream_codewords(d, first, count, out, d->width); break;
+    case 3: stream_codewords(d, first, count, out, 3, 3); break;
+    case 4: stream_codewords(d, first, count, out, 4, 4); break;
+    case 6: stream_codewords(d, first, count, out, 6, 8); break;
+    case 8: stream_codewords(d, first, count, out, 8, 8); break;
+    case 16: stream_codewords(d, first, count, out, 16, 16); break;
+    default: stream_codewords(d, first, count, out, d->width, d->pitch); break;
     }
 }
 
 static __attribute__((noinline)) int has_quarters(const dpqi_decoder *d, const float *out) {
     const int pairs = d->width == 6 && d->pitch == 8 && d->groups % 2 == 0;
-    return has_whole_codewords(d) && (pairs || (d->width % 4 == 0 && d->pitch == d->width)) &&
+    const int fours = d->width == 3 && d->codebook_stride && d->groups % 4 == 0;
+    return has_whole_codewords(d) && (pairs || fours || d->width % 4 == 0) &&
            (uintptr_t)out % (4 * sizeof *out) == 0;
 }
 #endif
@@ -394,8 +406,7 @@ static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, ui
         return;
     }
 #endif
-    row_way way = way_of(d, d->dimension);
-    if (d->width > 4) way.fetched = d->dimension;
+    const row_way way = way_of(d, d->dimension);
     for (size_t i = 0; i < count; i++) {
         prefetch_codes(d, ids, i, count);
         decode_row(&way, row_of(ids, first, i), out + (places ? places[i] : i) * stride);

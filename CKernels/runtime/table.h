@@ -52,8 +52,9 @@ int dpqi_table_word_range(const dpq_table *table, uint64_t id, const uint8_t **o
 dpq_status dpqi_table_check_ids(const dpq_table *table, const int64_t *ids, size_t count, dpq_outside outside,
                                 dpq_error *error);
 
-/* Rows that are looked at together where there are several tiers. */
-enum { DPQI_ROW_BLOCK = 256 };
+/* Rows that are looked at together where there are several tiers: so many that the codewords of a tier, once they are in
+ * the second-level cache, serve some hundred rows. */
+enum { DPQI_ROW_BLOCK = 1024 };
 
 /* Rows of a block by tier: those of tier t are rows[start[t]] up to, not including, rows[start[t + 1]] of the tier, and
  * stand at the same of `places` in the block. */

@@ -148,16 +148,22 @@ static inline vi vi_pairs(vf low, vf high) {
 }
 /* low * low + high * high */
 static inline vi vi_multiply_pairs(vi a, vi b) { return _mm256_madd_epi16(a, b); }
-/* How many of the fields of two bits of eight words are those of `wanted`. A word counts where its byte of `counted` is all
- * ones, and not where it is 0. */
-static inline size_t count_equal_pairs(const uint8_t *words, uint64_t wanted, uint64_t counted) {
-    const __m256i value = _mm256_set1_epi64x((long long)wanted), even = _mm256_set1_epi8(0x55);
-    const __m256i a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)words), value);
-    const __m256i b = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)words + 1), value);
-    const __m128i bytes = _mm_cvtsi64_si128((long long)counted);
-    const __m256i of_a = _mm256_cvtepi8_epi64(bytes), of_b = _mm256_cvtepi8_epi64(_mm_srli_si128(bytes, 4));
-    const __m256i equal_a = _mm256_andnot_si256(_mm256_or_si256(a, _mm256_srli_epi64(a, 1)), of_a);
-    const __m256i equal_b = _mm256_andnot_si256(_mm256_or_si256(b, _mm256_slli_epi64(b, 1)), of_b);
+/* A word four times. */
+static inline vi vi_words(uint64_t word) { return _mm256_set1_epi64x((long long)word); }
+/* How many of the 256 fields of two bits in 64 bytes are those of `wanted`: of the first `count`, or where `others` is 1 and
+ * not 0 of those behind them. Each field of `even` is 1. */
+static inline size_t count_equal_pairs(const uint8_t *bytes, vi wanted, vi even, size_t count, size_t others) {
+    /* Bits before each word. */
+    const __m256i before = _mm256_cvtepu16_epi64(_mm_cvtsi64_si128(0x00c0008000400000));
+    const __m256i bits = vi_words(2 * count), flip = vi_words(others - 1), ones = _mm256_set1_epi64x(-1);
+    const __m256i a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)bytes), wanted);
+    const __m256i b = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)bytes + 1), wanted);
+    /* The bits behind the first: a shift by 64 and more leaves none. */
+    const __m256i bits_a = _mm256_subs_epu16(bits, before), bits_b = _mm256_subs_epu16(bits_a, vi_words(256));
+    const __m256i behind_a = _mm256_sllv_epi64(ones, bits_a), behind_b = _mm256_sllv_epi64(ones, bits_b);
+    const __m256i counted_a = _mm256_xor_si256(behind_a, flip), counted_b = _mm256_xor_si256(behind_b, flip);
+    const __m256i equal_a = _mm256_andnot_si256(_mm256_or_si256(a, _mm256_srli_epi64(a, 1)), counted_a);
+    const __m256i equal_b = _mm256_andnot_si256(_mm256_or_si256(b, _mm256_slli_epi64(b, 1)), counted_b);
     /* A bit a field: the lower ones of `a`, the upper ones of `b`. */
     uint64_t both[4];
     _mm256_storeu_si256((__m256i *)both,
@@ -173,6 +179,9 @@ static inline void v4_stream(float *p, v4 a) { _mm_stream_ps(p, a); }
 static inline v4 v4_join(const float *low, const float *high) {
     return _mm_loadh_pi(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)low)), (const __m64 *)high);
 }
+/* All but the last or first value, which lies elsewhere. */
+static inline v4 v4_set_last(v4 a, const float *last) { return _mm_insert_ps(a, _mm_load_ss(last), 0x30); }
+static inline v4 v4_set_first(v4 a, const float *first) { return _mm_insert_ps(a, _mm_load_ss(first), 0x00); }
 static inline v4 v4_set1(float a) { return _mm_set1_ps(a); }
 static inline v4 v4_fma(v4 a, v4 b, v4 c) { return _mm_fmadd_ps(a, b, c); }
 static inline void v4_transpose(v4 row[4]) { _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]); }
