@@ -119,8 +119,8 @@ static __attribute__((noinline)) void locate_pairs(const dpqi_tier_map *map, con
             continue;
         }
         const size_t tier = tiers >> 8 * (m.packed[row / 4] >> row % 4 * 2 & 3) & 255;
-        const uint64_t found = count_equal_pairs(m.packed + half * (HALF_BLOCK / 4), wanted[tier], even,
-                                                 row % HALF_BLOCK, half % 2);
+        const uint64_t found =
+            count_equal_pairs(m.packed + half * (HALF_BLOCK / 4), wanted[tier], even, row % HALF_BLOCK, half % 2);
         const uint64_t base = m.rank[(row + HALF_BLOCK) / DPQI_RANK_BLOCK * m.tiers + tier];
         const uint64_t at = half % 2 ? base - found : base + found;
         out_tier[i] = (uint8_t)tier;

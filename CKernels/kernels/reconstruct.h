@@ -168,14 +168,15 @@ static inline int has_whole_codewords(const dpqi_decoder *d) {
 typedef struct row_way {
     const dpqi_decoder *decoder;
     copier *copy;
-    size_t whole; /* leading groups that may be copied in whole vectors */
-    int plain;    /* whole codewords of a byte a code, of which at most the last is copied exactly */
+    size_t whole;   /* leading groups that may be copied in whole vectors */
+    int plain;      /* whole codewords of a byte a code, of which at most the last is copied exactly */
+    size_t fetched; /* values of a row whose lines come from afar while its first codewords are copied */
 } row_way;
 
 /* `room` values may be written from the start of a row. */
 static __attribute__((noinline)) row_way way_of(const dpqi_decoder *d, size_t room) {
     const size_t whole = whole_groups(d, room);
-    return (row_way){d, copier_of(d), whole, has_whole_codewords(d) && whole + 1 >= d->groups};
+    return (row_way){d, copier_of(d), whole, has_whole_codewords(d) && whole + 1 >= d->groups, 0};
 }
 
 static __attribute__((noinline)) void decode_row_any(const row_way *way, size_t id, float *out) {
@@ -202,6 +203,9 @@ static __attribute__((noinline)) void decode_row_any(const row_way *way, size_t 
 
 static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, float *out) {
     const dpqi_decoder *d = way->decoder;
+    if (LANES >= 16) {
+        DPQI_ROLLED for (size_t c = 0; c < way->fetched; c += LINE) __builtin_prefetch(out + c, 1, 3);
+    }
     if (!way->plain) {
         decode_row_any(way, id, out);
         return;
@@ -210,7 +214,8 @@ static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, 
     const size_t whole = way->whole;
     way->copy(d, d->codebook, codes, whole, out);
     if (whole < d->groups)
-        copy_exactly(out + whole * d->width, d->codebook + whole * d->codebook_stride + codes[whole] * d->pitch, d->width);
+        copy_exactly(out + whole * d->width, d->codebook + whole * d->codebook_stride + codes[whole] * d->pitch,
+                     d->width);
 }
 
 #if LANES >= 8 /* the levels that can store past the caches */
@@ -306,13 +311,6 @@ static inline __attribute__((always_inline)) void stream_codewords(const dpqi_de
                 v4_stream(out + 4, v4_join(one + 4, two));
                 v4_stream(out + 8, v4_load(two + 2));
             }
-        else if (width == 3)
-            DPQI_ROLLED for (; codes < end; codes += 4, codebook += 4 * stride, out += 12) {
-                const float *two = codebook + stride + codes[1] * 3, *three = codebook + 2 * stride + codes[2] * 3;
-                v4_stream(out, v4_set_last(v4_load(codebook + codes[0] * 3), two));
-                v4_stream(out + 4, v4_join(two + 1, three));
-                v4_stream(out + 8, v4_set_first(v4_load(codebook + 3 * stride + codes[3] * 3 - 1), three + 2));
-            }
         else
             DPQI_ROLLED for (; codes < end; codes++, codebook += stride, out += width) {
                 const float *codeword = codebook + codes[0] * pitch;
@@ -321,23 +319,56 @@ static inline __attribute__((always_inline)) void stream_codewords(const dpqi_de
     }
 }
 
-/* Rows [first, first + count). */
-static __attribute__((noinline)) void stream_quarters(const dpqi_decoder *d, size_t first, size_t count, float *out) {
-    switch (d->width) {
-    case 3: stream_codewords(d, first, count, out, 3, 3); break;
-    case 4: stream_codewords(d, first, count, out, 4, 4); break;
-    case 6: stream_codewords(d, first, count, out, 6, 8); break;
-    case 8: stream_codewords(d, first, count, out, 8, 8); break;
-    case 16: stream_codewords(d, first, count, out, 16, 16); break;
-    default: stream_codewords(d, first, count, out, d->width, d->pitch); break;
+/* Codewords of 3 values: four at a time. */
+static inline __attribute__((always_inline)) void stream_threes(const dpqi_decoder *d, size_t first, size_t count,
+                                                                float *out) {
+    const size_t stride = d->codebook_stride;
+    const uint8_t *codes = d->packed + first * d->row_bytes;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *const end = codes + d->row_bytes;
+        const float *one = d->codebook;
+        DPQI_ROLLED for (; codes < end; codes += 4, one += 4 * stride, out += 12) {
+            const float *two = one + stride + codes[1] * 3, *three = one + 2 * stride + codes[2] * 3;
+            v4_stream(out, v4_set_last(v4_load(one + codes[0] * 3), two));
+            v4_stream(out + 4, v4_join(two + 1, three));
+            v4_stream(out + 8, v4_set_first(v4_load(one + 3 * stride + codes[3] * 3 - 1), three + 2));
+        }
     }
 }
 
-static __attribute__((noinline)) int has_quarters(const dpqi_decoder *d, const float *out) {
-    const int pairs = d->width == 6 && d->pitch == 8 && d->groups % 2 == 0;
-    const int fours = d->width == 3 && d->codebook_stride && d->groups % 4 == 0;
-    return has_whole_codewords(d) && (pairs || fours || d->width % 4 == 0) &&
-           (uintptr_t)out % (4 * sizeof *out) == 0;
+/* Streams rows [first, first + count). */
+typedef void streamer(const dpqi_decoder *d, size_t first, size_t count, float *out);
+static void stream_3(const dpqi_decoder *d, size_t first, size_t count, float *out) {
+    stream_threes(d, first, count, out);
+}
+static void stream_4(const dpqi_decoder *d, size_t first, size_t count, float *out) {
+    stream_codewords(d, first, count, out, 4, 4);
+}
+static void stream_6(const dpqi_decoder *d, size_t first, size_t count, float *out) {
+    stream_codewords(d, first, count, out, 6, 8);
+}
+static void stream_8(const dpqi_decoder *d, size_t first, size_t count, float *out) {
+    stream_codewords(d, first, count, out, 8, 8);
+}
+static void stream_16(const dpqi_decoder *d, size_t first, size_t count, float *out) {
+    stream_codewords(d, first, count, out, 16, 16);
+}
+static void stream_fours(const dpqi_decoder *d, size_t first, size_t count, float *out) {
+    stream_codewords(d, first, count, out, d->width, d->pitch);
+}
+
+/* What streams from the registers, or NULL where rows must go through a buffer. Chosen once: to branch on the width of every
+ * row's tier cost a tenth. */
+static __attribute__((noinline)) streamer *streamer_of(const dpqi_decoder *d, const float *out) {
+    if (!has_whole_codewords(d) || (uintptr_t)out % (4 * sizeof *out)) return NULL;
+    switch (d->width) {
+    case 3: return d->codebook_stride && d->groups % 4 == 0 ? stream_3 : NULL;
+    case 4: return stream_4;
+    case 6: return d->pitch == 8 && d->groups % 2 == 0 ? stream_6 : NULL;
+    case 8: return stream_8;
+    case 16: return stream_16;
+    default: return d->width % 4 == 0 ? stream_fours : NULL;
+    }
 }
 #endif
 
@@ -349,8 +380,9 @@ static void stream_any(const dpqi_decoder *d, const int64_t *ids, uint64_t first
         return;
     }
 #else
-    if (!ids && has_quarters(d, out)) {
-        stream_quarters(d, (size_t)first, count, out);
+    streamer *const stream = ids ? NULL : streamer_of(d, out);
+    if (stream) {
+        stream(d, (size_t)first, count, out);
         return;
     }
 #endif
@@ -406,7 +438,8 @@ static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, ui
         return;
     }
 #endif
-    const row_way way = way_of(d, d->dimension);
+    row_way way = way_of(d, d->dimension);
+    if (LANES >= 16 && d->width > 4) way.fetched = d->dimension;
     for (size_t i = 0; i < count; i++) {
         prefetch_codes(d, ids, i, count);
         decode_row(&way, row_of(ids, first, i), out + (places ? places[i] : i) * stride);
@@ -419,12 +452,13 @@ static void DPQI_NAME(stream_tiers)(const dpqi_decoder *const *decoders, size_t 
                                     const int64_t *rows, size_t count, float *out) {
     row_way ways[256];
 #if LANES == 8
-    size_t quarters = 0;
-    while (quarters < tiers && has_quarters(decoders[quarters], out)) quarters++;
-    if (quarters == tiers) {
+    streamer *stream[256];
+    size_t streamed = 0;
+    while (streamed < tiers && (stream[streamed] = streamer_of(decoders[streamed], out))) streamed++;
+    if (streamed == tiers) {
         for (size_t i = 0; i < count; i++, out += decoders[0]->dimension) {
             prefetch_codes(decoders[tier_ahead(tier, i, count)], rows, i, count);
-            stream_quarters(decoders[tier[i]], (size_t)rows[i], 1, out);
+            stream[tier[i]](decoders[tier[i]], (size_t)rows[i], 1, out);
         }
         stream_end();
         return;
