@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Adaptive code lengths against fixed ones, by frequency and at random, on four tasks (after AdaComp: Kim, Kim, Lee 2020).
 
-All start from GloVe. The fixed lengths, VQ and SX, have the fewest groups of 16 codes whose file is no smaller than the
-adaptive one, and `-smaller` the most whose file is no larger: rows fill whole bytes, so none is equal. Tiers by frequency
-and at random have as many rows each as those that are learned in the same run; so has `straight-through`, the ablation of
+All start from GloVe. The fixed lengths, VQ and SX, have the fewest groups of 16 codes that take, with their codebooks, no
+fewer bytes than the adaptive file, and `-smaller` the most that take no more, the kilobyte of their header aside: rows fill
+whole bytes, so none is equal. Tiers by frequency and at random have as many rows each as those that are learned in the same run; so has `straight-through`, the ablation of
 how they are learned. The best step or epoch on the dev data is tested; test data choose nothing.
 """
 
