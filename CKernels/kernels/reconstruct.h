@@ -327,9 +327,10 @@ static inline __attribute__((always_inline)) void stream_codewords(const dpqi_de
     }
 }
 
-/* Codewords of 3 values: four at a time. */
-static inline __attribute__((always_inline)) void stream_threes(const dpqi_decoder *d, size_t first, size_t count,
-                                                                float *out) {
+/* Streams rows [first, first + count). */
+typedef void streamer(const dpqi_decoder *d, size_t first, size_t count, float *out);
+/* Four codewords of 3 values at a time. */
+static void stream_3(const dpqi_decoder *d, size_t first, size_t count, float *out) {
     const size_t stride = d->codebook_stride;
     const uint8_t *codes = d->packed + first * d->row_bytes;
     for (size_t i = 0; i < count; i++) {
@@ -342,12 +343,6 @@ static inline __attribute__((always_inline)) void stream_threes(const dpqi_decod
             v4_stream(out + 8, v4_set_first(v4_load(one + 3 * stride + codes[3] * 3 - 1), three + 2));
         }
     }
-}
-
-/* Streams rows [first, first + count). */
-typedef void streamer(const dpqi_decoder *d, size_t first, size_t count, float *out);
-static void stream_3(const dpqi_decoder *d, size_t first, size_t count, float *out) {
-    stream_threes(d, first, count, out);
 }
 static void stream_4(const dpqi_decoder *d, size_t first, size_t count, float *out) {
     stream_codewords(d, first, count, out, 4, 4);
