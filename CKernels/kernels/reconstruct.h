@@ -204,7 +204,7 @@ static __attribute__((noinline)) void decode_row_any(const row_way *way, size_t 
     if (d->norm_codes) scale_row(d, id, out);
 }
 
-static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, float *out) {
+static inline __attribute__((always_inline)) void decode_row(const row_way *way, size_t id, float *out) {
     const dpqi_decoder *d = way->decoder;
     if (LANES >= 16) {
         DPQI_ROLLED for (size_t c = 0; c < way->fetched; c += LINE) __builtin_prefetch(out + c, 1, 3);

@@ -13,11 +13,12 @@ dpq_status dpqi_table_check_ids(const dpq_table *table, const int64_t *ids, size
     if (outside < DPQ_OUTSIDE_ERROR || outside > DPQ_OUTSIDE_LAST)
         return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "an unknown rule for ids outside the table");
     if (outside != DPQ_OUTSIDE_ERROR) return DPQ_OK;
-    for (size_t i = 0; i < count; i++)
-        if (!is_inside(table, ids[i]))
-            return dpqi_fail(error, DPQ_ERROR_RANGE, "row %lld is outside the table of %llu rows", (long long)ids[i],
-                             (unsigned long long)table->rows);
-    return DPQ_OK;
+    const uint64_t rows = table->rows;
+    size_t inside = 0;
+    while (inside < count && (uint64_t)ids[inside] < rows) inside++;
+    if (inside == count) return DPQ_OK;
+    return dpqi_fail(error, DPQ_ERROR_RANGE, "row %lld is outside the table of %llu rows", (long long)ids[inside],
+                     (unsigned long long)rows);
 }
 
 dpq_status dpq_table_lookup(const dpq_table *table, const int64_t *ids, size_t count, dpq_outside outside, float *out,
