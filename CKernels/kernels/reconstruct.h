@@ -162,9 +162,9 @@ static __attribute__((noinline)) void add_codewords(const dpqi_decoder *d, const
 /* Codes that need not be put apart. */
 static inline int has_byte_codes(const dpqi_decoder *d) { return d->codes == 256; }
 
-/* No codeword is cut off, added or scaled. */
+/* No codeword is cut off, scaled or added to others. */
 static inline int has_whole_codewords(const dpqi_decoder *d) {
-    return !d->adds && !d->norm_codes && d->dimension == d->groups * d->width;
+    return !d->norm_codes && d->dimension == d->groups * d->width;
 }
 
 /* How the rows of a tier are decoded: found once for all of them. */
