@@ -17,13 +17,15 @@ typedef struct dpqi_bag {
 
 #define DPQI_SUM_ROWS 256
 
+typedef void dpqi_locate(const dpqi_tier_map *map, const int64_t *ids, uint64_t first, size_t count, uint8_t *out_tier,
+                         int64_t *out_row);
+
 typedef struct dpqi_kernels {
     const char *name;
 
     /* The tier of rows `ids`[count], all inside the table, or [first, first + count) where ids is NULL, and their place
      * in it: inside the tier whatever the map holds. */
-    void (*locate)(const dpqi_tier_map *map, const int64_t *ids, uint64_t first, size_t count, uint8_t *out_tier,
-                   int64_t *out_row);
+    dpqi_locate *locate;
 
     /* Rows `ids`[count], all inside the tier, or [first, first + count) where ids is NULL, to out[count][stride]: the i-th
      * to out[places[i]], where places is not NULL. */
@@ -55,6 +57,14 @@ typedef struct dpqi_kernels {
 
 /* The kernels in use. The first call looks at the processor and at DPQ_ISA; thread-safe. */
 const dpqi_kernels *dpqi_active(void);
+
+/* What levels share. */
+dpqi_locate dpqi_locate_scalar;
+#if defined(__x86_64__)
+dpqi_locate dpqi_locate_avx2;
+#elif defined(__aarch64__)
+dpqi_locate dpqi_locate_neon;
+#endif
 
 /* One table a level; absent levels of other architectures are not linked. */
 extern const dpqi_kernels dpqi_kernels_scalar;

@@ -1,3 +1,4 @@
+#if LANES != 16 /* AVX-512 has no more to offer here than AVX2 */
 /* The place of a row in its tier: a count at the start of its block of rows, and the rows of its tier since then, or the
  * count at the start of the next block less the rows of its tier from there on, whichever is nearer. */
 
@@ -77,7 +78,7 @@ static __attribute__((noinline)) void locate_last(const dpqi_tier_map *m, size_t
                                                   int64_t *out_row) {
 #if LANES > 1
     const int64_t id = (int64_t)row;
-    dpqi_kernels_scalar.locate(m, &id, 0, 1, out_tier, out_row);
+    dpqi_locate_scalar(m, &id, 0, 1, out_tier, out_row);
 #else
     const size_t block = row / DPQI_RANK_BLOCK, start = block * DPQI_RANK_BLOCK;
     const size_t tier = tier_of_field(m, tier_field(m, row));
@@ -86,8 +87,7 @@ static __attribute__((noinline)) void locate_last(const dpqi_tier_map *m, size_t
 #endif
 }
 
-static inline void fetch_rank(const dpqi_tier_map *m, size_t row) {
-    const size_t half_bytes = HALF_BLOCK / 8 * m->bits;
+static inline void fetch_rank(const dpqi_tier_map *m, size_t half_bytes, size_t row) {
     const uint8_t *counted = m->packed + row / HALF_BLOCK * half_bytes;
     __builtin_prefetch(counted, 0, 3);
     __builtin_prefetch(counted + half_bytes - 1, 0, 3);
@@ -96,57 +96,69 @@ static inline void fetch_rank(const dpqi_tier_map *m, size_t row) {
 }
 
 #if LANES == 8
-/* The same of three tiers or four, with all that can be found beforehand. */
-static __attribute__((noinline)) void locate_pairs(const dpqi_tier_map *map, const int64_t *ids, size_t count,
-                                                   size_t last, uint8_t *restrict out_tier, int64_t *restrict out_row) {
-    dpqi_tier_map m = *map;
-    m.bits = 2;
-    const vi even = vi_words(m.lowest);
-    vi wanted[4];
-    uint64_t top[4];
-    uint32_t tiers = 0;
-    for (size_t field = 0; field < 4; field++) {
-        const size_t tier = tier_of_field(map, field);
-        tiers |= (uint32_t)tier << 8 * field;
-        wanted[tier] = vi_words(m.lowest * tier);
-        top[tier] = m.rows[tier] - 1;
+/* The same of three to eight tiers, `bits` of them to a field, with all that can be found beforehand. */
+static inline __attribute__((always_inline)) void locate_narrow(const dpqi_tier_map *m, const int64_t *ids, size_t count,
+                                                                size_t last, uint8_t *restrict out_tier,
+                                                                int64_t *restrict out_row, size_t bits) {
+    const size_t half_bytes = HALF_BLOCK / 8 * bits, tier_count = m->tiers;
+    const uint8_t *const packed = m->packed;
+    vi wanted[8];
+    uint64_t top[8], tiers = 0;
+    DPQI_ROLLED for (size_t field = 0; field < (size_t)1 << bits; field++) {
+        const size_t tier = tier_of_field(m, field);
+        tiers |= (uint64_t)tier << 8 * field;
+        wanted[tier] = vi_set1((int32_t)((bits == 2 ? 0x55555555u : 0x249249u) * (uint32_t)tier));
+        top[tier] = m->rows[tier] - 1;
     }
     for (size_t i = 0; i < count; i++) {
         const size_t row = (size_t)ids[i], half = row / HALF_BLOCK;
-        fetch_rank(&m, (size_t)ids[i + DPQI_ROWS_AHEAD < count ? i + DPQI_ROWS_AHEAD : i]);
+        fetch_rank(m, half_bytes, (size_t)ids[i + DPQI_ROWS_AHEAD < count ? i + DPQI_ROWS_AHEAD : i]);
         if (row >= last) {
-            locate_last(map, row, out_tier + i, out_row + i);
+            locate_last(m, row, out_tier + i, out_row + i);
             continue;
         }
-        const size_t tier = tiers >> 8 * (m.packed[row / 4] >> row % 4 * 2 & 3) & 255;
+        uint16_t window;
+        memcpy(&window, packed + row * bits / 8, sizeof window);
+        const size_t field = (size_t)window >> row * bits % 8 & (((size_t)1 << bits) - 1);
+        const size_t tier = tiers >> 8 * field & 255;
         const uint64_t found =
-            count_equal_pairs(m.packed + half * (HALF_BLOCK / 4), wanted[tier], even, row % HALF_BLOCK, half % 2);
-        const uint64_t base = m.rank[(row + HALF_BLOCK) / DPQI_RANK_BLOCK * m.tiers + tier];
+            count_equal_fields(packed + half * half_bytes, wanted[tier], row % HALF_BLOCK, half % 2, bits);
+        const uint64_t base = m->rank[(row + HALF_BLOCK) / DPQI_RANK_BLOCK * tier_count + tier];
         const uint64_t at = half % 2 ? base - found : base + found;
         out_tier[i] = (uint8_t)tier;
         out_row[i] = (int64_t)(at < top[tier] ? at : top[tier]);
     }
 }
+static __attribute__((noinline)) void locate_pairs(const dpqi_tier_map *m, const int64_t *ids, size_t count, size_t last,
+                                                   uint8_t *restrict out_tier, int64_t *restrict out_row) {
+    locate_narrow(m, ids, count, last, out_tier, out_row, 2);
+}
+static __attribute__((noinline)) void locate_triples(const dpqi_tier_map *m, const int64_t *ids, size_t count,
+                                                     size_t last, uint8_t *restrict out_tier,
+                                                     int64_t *restrict out_row) {
+    locate_narrow(m, ids, count, last, out_tier, out_row, 3);
+}
 #endif
 
-static void DPQI_NAME(locate)(const dpqi_tier_map *m, const int64_t *ids, uint64_t first, size_t count,
-                              uint8_t *out_tier, int64_t *out_row) {
+void DPQI_NAME(locate)(const dpqi_tier_map *m, const int64_t *ids, uint64_t first, size_t count, uint8_t *out_tier,
+                       int64_t *out_row) {
     if (ids) {
         /* The first row behind whose block the map does not go on. */
         const size_t word = sizeof(uint64_t), bytes = m->packed_bytes < word ? 0 : m->packed_bytes - word;
         const size_t last = bytes / (DPQI_RANK_BLOCK / 8 * m->bits) * DPQI_RANK_BLOCK;
 #if LANES == 8
-        if (m->bits == 2) {
-            locate_pairs(m, ids, count, last, out_tier, out_row);
+        if (m->bits == 2 || m->bits == 3) {
+            (m->bits == 2 ? locate_pairs : locate_triples)(m, ids, count, last, out_tier, out_row);
             return;
         }
 #endif
+        const size_t half_bytes = HALF_BLOCK / 8 * m->bits;
         for (size_t i = 0; i < count; i++) {
             const size_t row = (size_t)ids[i];
-            if (i + DPQI_ROWS_AHEAD < count) fetch_rank(m, (size_t)ids[i + DPQI_ROWS_AHEAD]);
+            if (i + DPQI_ROWS_AHEAD < count) fetch_rank(m, half_bytes, (size_t)ids[i + DPQI_ROWS_AHEAD]);
             if (row >= last)
                 locate_last(m, row, out_tier + i, out_row + i);
-            else if (LANES != 8 && m->bits == 2) /* three tiers or four */
+            else if (LANES < 8 && m->bits == 2) /* three tiers or four */
                 locate_row(m, row, 2, out_tier + i, out_row + i);
             else
                 locate_any(m, row, out_tier + i, out_row + i);
@@ -155,7 +167,7 @@ static void DPQI_NAME(locate)(const dpqi_tier_map *m, const int64_t *ids, uint64
     }
 #if LANES > 1
     /* Reading on takes no vectors: one level has it for all. */
-    dpqi_kernels_scalar.locate(m, NULL, first, count, out_tier, out_row);
+    dpqi_locate_scalar(m, NULL, first, count, out_tier, out_row);
 #else
     /* Rows in a run are counted as they come, afresh in each block. */
     uint64_t counts[256];
@@ -171,3 +183,4 @@ static void DPQI_NAME(locate)(const dpqi_tier_map *m, const int64_t *ids, uint64
     }
 #endif
 }
+#endif

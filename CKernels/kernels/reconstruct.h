@@ -204,7 +204,7 @@ static __attribute__((noinline)) void decode_row_any(const row_way *way, size_t 
     if (d->norm_codes) scale_row(d, id, out);
 }
 
-static inline __attribute__((always_inline)) void decode_row(const row_way *way, size_t id, float *out) {
+static inline __attribute__((always_inline)) void decode_row_here(const row_way *way, size_t id, float *out) {
     const dpqi_decoder *d = way->decoder;
     if (LANES >= 16) {
         DPQI_ROLLED for (size_t c = 0; c < way->fetched; c += LINE) __builtin_prefetch(out + c, 1, 3);
@@ -219,6 +219,10 @@ static inline __attribute__((always_inline)) void decode_row(const row_way *way,
     if (whole < d->groups)
         copy_exactly(out + whole * d->width, d->codebook + whole * d->codebook_stride + codes[whole] * d->pitch,
                      d->width);
+}
+
+static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, float *out) {
+    decode_row_here(way, id, out);
 }
 
 #if LANES >= 8 /* the levels that can store past the caches */
@@ -299,12 +303,13 @@ static __attribute__((noinline)) void stream_lines(const dpqi_decoder *d, const 
 #endif
 
 #if LANES == 8
-/* The same of codewords of 4, 8, 12 ... values to where quarters of a line begin: from the registers, a quarter at a time.
- * Halves would have to be put together of two codewords wherever rows do not begin at one. */
+/* The same of codewords of 4, 8, 12 ... values to where quarters of a line begin: from the registers, a quarter at a time,
+ * or where `at_once` codewords are a line, all its quarters. Halves would have to be put together of two codewords wherever
+ * rows do not begin at one. */
 static inline __attribute__((always_inline)) void stream_codewords(const dpqi_decoder *d, const uint8_t *codes,
                                                                    size_t count, float *out, size_t width,
-                                                                   size_t pitch) {
-    const size_t stride = d->codebook_stride, at_once = width == 4 || width == 8 || width == 16 ? LINE / width : 0;
+                                                                   size_t pitch, size_t at_once) {
+    const size_t stride = d->codebook_stride;
     for (size_t i = 0; i < count; i++) {
         const uint8_t *const end = codes + d->groups;
         const float *codebook = d->codebook;
@@ -348,11 +353,11 @@ static void stream_3(STREAMER_ARGUMENTS) {
         }
     }
 }
-static void stream_4(STREAMER_ARGUMENTS) { stream_codewords(d, codes, count, out, 4, 4); }
-static void stream_6(STREAMER_ARGUMENTS) { stream_codewords(d, codes, count, out, 6, 8); }
-static void stream_8(STREAMER_ARGUMENTS) { stream_codewords(d, codes, count, out, 8, 8); }
-static void stream_16(STREAMER_ARGUMENTS) { stream_codewords(d, codes, count, out, 16, 16); }
-static void stream_fours(STREAMER_ARGUMENTS) { stream_codewords(d, codes, count, out, d->width, d->pitch); }
+static void stream_4(STREAMER_ARGUMENTS) { stream_codewords(d, codes, count, out, 4, 4, 4); }
+static void stream_6(STREAMER_ARGUMENTS) { stream_codewords(d, codes, count, out, 6, 8, 0); }
+static void stream_8(STREAMER_ARGUMENTS) { stream_codewords(d, codes, count, out, 8, 8, 2); }
+static void stream_16(STREAMER_ARGUMENTS) { stream_codewords(d, codes, count, out, 16, 16, 1); }
+static void stream_fours(STREAMER_ARGUMENTS) { stream_codewords(d, codes, count, out, d->width, d->pitch, 0); }
 
 #undef STREAMER_ARGUMENTS
 
@@ -447,7 +452,8 @@ static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, ui
     if (LANES >= 16 && d->width > 4) way.fetched = d->dimension;
     for (size_t i = 0; i < count; i++) {
         prefetch_codes(d, ids, i, count);
-        decode_row(&way, row_of(ids, first, i), out + (places ? places[i] : i) * stride);
+        (LANES == 8 ? decode_row_here : decode_row)(&way, row_of(ids, first, i),
+                                                    out + (places ? places[i] : i) * stride);
     }
 }
 

@@ -14,7 +14,11 @@
 
 const dpqi_kernels DPQI_NAME(kernels) = {
     .name = DPQI_STRING(DPQI_LEVEL),
+#if LANES == 16
+    .locate = dpqi_locate_avx2,
+#else
     .locate = DPQI_NAME(locate),
+#endif
     .decode_rows = DPQI_NAME(decode_rows),
 #if LANES >= 8
     .stream_tiers = DPQI_NAME(stream_tiers),

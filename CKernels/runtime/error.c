@@ -17,6 +17,10 @@ dpq_status dpqi_fail(dpq_error *error, dpq_status status, const char *format, ..
     return status;
 }
 
+dpq_status dpqi_fail_output(dpq_error *error, const char *function) {
+    return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "%s: NULL, or out_stride below the dimension", function);
+}
+
 dpq_status dpqi_succeed(dpq_error *error) {
     if (error) {
         error->status = DPQ_OK;

@@ -11,6 +11,9 @@ __attribute__((format(printf, 3, 4)))
 dpq_status
 dpqi_fail(dpq_error *error, dpq_status status, const char *format, ...);
 
+/* Fails where `function` was given NULL, or rows that overlap. */
+dpq_status dpqi_fail_output(dpq_error *error, const char *function);
+
 /* Marks success. */
 dpq_status dpqi_succeed(dpq_error *error);
 
