@@ -322,23 +322,35 @@ static void strange_headers(void) {
     free(deep);
 }
 
-/* Maps that lead where they should not: rows come from somewhere inside the file, and verify refuses. */
+static void strange_map(layout l, const char *named) {
+    fixture f = fixture_make(l, 3);
+    int opened;
+    char message[252];
+    CHECK(use(f.file, f.bytes, &opened, message) == DPQ_ERROR_CORRUPT && opened, "damage %d: %s", l.damage, message);
+    CHECK(strstr(message, named), "%zu tiers, %zu rows, damage %d: %s", l.tier_count, l.rows, l.damage, message);
+    fixture_free(&f);
+}
+
+/* Maps that lead where they should not: rows come from somewhere inside the file, and verify refuses. Rows of the last
+ * blocks are found another way than those before them. */
 static void strange_maps(void) {
-    static const char *const named[] = {"in tier 3", "tier.rank", "tier.rank", "tier.rank", "beyond its last row"};
-    for (int damage = DAMAGE_TIER; damage <= DAMAGE_SPARE; damage++) {
-        const layout l = {.rows = 517,
-                          .dimension = 4,
-                          .damage = damage,
-                          .empty = 2,
-                          .tier_count = 3,
-                          .tiers = {{.groups = 2, .codes = 3}, {.groups = 5, .binary = 1}, {.groups = 4, .codes = 4}}};
-        fixture f = fixture_make(l, 3);
-        int opened;
-        char message[252];
-        CHECK(use(f.file, f.bytes, &opened, message) == DPQ_ERROR_CORRUPT && opened, "damage %d: %s", damage, message);
-        CHECK(strstr(message, named[damage - 1]), "damage %d: %s", damage, message);
-        fixture_free(&f);
-    }
+    static const char *const named[] = {"in tier 3", "tier.rank", "tier.rank", "tier.rank", "tier.rank", "beyond its last row"};
+    static const size_t rows[] = {517, 901};
+    for (int damage = DAMAGE_TIER; damage <= DAMAGE_SPARE; damage++)
+        for (size_t r = 0; r < 2; r++) {
+            const layout three = {
+                .rows = rows[r],
+                .dimension = 4,
+                .damage = damage,
+                .empty = 2,
+                .tier_count = 3,
+                .tiers = {{.groups = 2, .codes = 3}, {.groups = 5, .binary = 1}, {.groups = 4, .codes = 4}}};
+            strange_map(three, named[damage - 1]);
+            layout six = three;
+            six.tier_count = 6;
+            for (size_t t = 3; t < 6; t++) six.tiers[t] = (tier_layout){.groups = 4, .codes = 1 + ((size_t)1 << t)};
+            if (damage >= DAMAGE_PLACE && damage <= DAMAGE_RANK_AROUND) strange_map(six, named[damage - 1]);
+        }
 }
 
 static void strange_lengths(const fixture *f) {
