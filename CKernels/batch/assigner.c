@@ -51,36 +51,69 @@ size_t dpq_assigner_bytes(const dpq_layout *layout) {
     return dpq_layout_check(layout) == DPQ_OK ? carve_assigner(layout, NULL, NULL) : 0;
 }
 
+/* The mean of each column of a codebook. */
+static void column_means(const float *codebook, size_t codes, size_t width, size_t columns, float *mean) {
+    enum { AT_ONCE = 8 };
+    for (size_t first = 0; first < columns; first += AT_ONCE) {
+        const size_t count = columns - first < AT_ONCE ? columns - first : AT_ONCE;
+        double sum[AT_ONCE] = {0};
+        for (size_t k = 0; k < codes; k++)
+            for (size_t c = 0; c < count; c++) sum[c] += codebook[k * width + first + c];
+        for (size_t c = 0; c < count; c++) mean[first + c] = (float)(sum[c] / (double)codes);
+    }
+}
+
+/* Interleaves `count` codewords less the centre, and adds their squares. The compiler makes one of these for whole blocks. */
+static inline __attribute__((always_inline)) void center_block(const float *codebook, size_t count, size_t width,
+                                                               size_t columns, const float *center, float *block,
+                                                               double *square) {
+    for (size_t c = 0; c < columns; c++)
+        for (size_t k = 0; k < count; k++) {
+            const float value = codebook[k * width + c] - center[c];
+            block[c * DPQI_CODE_BLOCK + k] = value;
+            square[k] += (double)value * value;
+        }
+}
+
 /* Centres the codewords of one slot, interleaves them and notes their norms. `columns`: those that count. */
 static void prepare_slot(dpq_assigner *assigner, size_t slot, const float *codebook, size_t columns, float *center) {
-    const size_t width = assigner->width, codes = assigner->layout.codes;
-    float *codewords = assigner->codewords + slot * assigner->padded_codes * width;
-    float *bias = assigner->bias + slot * assigner->padded_codes;
-    for (size_t c = 0; c < columns; c++) {
-        double sum = 0;
-        if (assigner->similarity == DPQ_NEAREST)
-            for (size_t k = 0; k < codes; k++) sum += codebook[k * width + c];
-        center[c] = (float)(sum / (double)codes);
-    }
-    memset(codewords, 0, assigner->padded_codes * width * sizeof *codewords);
+    const size_t width = assigner->width, codes = assigner->layout.codes, padded = assigner->padded_codes;
+    float *codewords = assigner->codewords + slot * padded * width, *bias = assigner->bias + slot * padded;
     double largest = 0;
-    for (size_t k = 0; k < assigner->padded_codes; k++) {
-        if (k >= codes) {
-            bias[k] = -INFINITY;
-            continue;
+    if (assigner->similarity == DPQ_NEAREST) column_means(codebook, codes, width, columns, center);
+    memset(codewords, 0, padded * width * sizeof *codewords);
+    for (size_t first = 0; first < padded; first += DPQI_CODE_BLOCK) {
+        const size_t count = codes - first < DPQI_CODE_BLOCK ? codes - first : DPQI_CODE_BLOCK;
+        float *block = codewords + first * width;
+        double square[DPQI_CODE_BLOCK] = {0};
+        if (count == DPQI_CODE_BLOCK)
+            center_block(codebook + first * width, DPQI_CODE_BLOCK, width, columns, center, block, square);
+        else
+            center_block(codebook + first * width, count, width, columns, center, block, square);
+        for (size_t k = 0; k < DPQI_CODE_BLOCK; k++) {
+            bias[first + k] = k >= count ? -INFINITY : assigner->similarity == DPQ_NEAREST ? (float)(-square[k] / 2) : 0;
+            if (square[k] > largest) largest = square[k];
         }
-        float *block = codewords + k / DPQI_CODE_BLOCK * DPQI_CODE_BLOCK * width + k % DPQI_CODE_BLOCK;
-        double square = 0;
-        for (size_t c = 0; c < columns; c++) {
-            const float value = codebook[k * width + c] - center[c];
-            block[c * DPQI_CODE_BLOCK] = value;
-            square += (double)value * value;
-        }
-        bias[k] = assigner->similarity == DPQ_NEAREST ? (float)(-square / 2) : 0;
-        if (square > largest) largest = square;
     }
     assigner->squared_norm[slot] = (float)(largest * 1.000001);
 }
+
+/* The largest magnitude; not finite where one value is not. */
+static float largest_magnitude(const float *values, size_t count) {
+    int32_t most = 0; /* the bits of floats are ordered as they are */
+    for (size_t i = 0; i < count; i++) {
+        int32_t bits;
+        memcpy(&bits, values + i, sizeof bits);
+        bits &= INT32_MAX;
+        if (bits > most) most = bits;
+    }
+    float largest;
+    memcpy(&largest, &most, sizeof largest);
+    return largest;
+}
+
+/* Of numbers that fit. lround is a call. */
+static inline int32_t rounded(double x) { return (int32_t)(x + (x < 0 ? -0.5 : 0.5)); }
 
 /* The codewords of a slot in whole numbers of 16 bits, as fine as sums of 32 bits allow. Coordinates of rows may be twice
  * as large as those of codewords, their norms thrice; rows beyond that are left to float32. */
@@ -88,33 +121,36 @@ static void round_slot(dpq_assigner *assigner, size_t slot) {
     const size_t width = assigner->width, padded = assigner->padded_codes, pairs = (width + 1) / 2;
     const float *codewords = dpqi_slot_codewords(assigner, slot), *bias = dpqi_slot_bias(assigner, slot);
     int32_t *out = assigner->pairs + slot * padded * pairs, *out_bias = assigner->rounded_bias + slot * padded;
-    dpqi_rounded *rounded = assigner->rounded + slot;
-    *rounded = (dpqi_rounded){0};
-    double largest = 0, reach = 0;
-    for (size_t i = 0; i < padded * width; i++) largest = fmax(largest, fabs((double)codewords[i]));
+    assigner->rounded[slot] = (dpqi_rounded){0};
+    const double largest = largest_magnitude(codewords, padded * width);
     if (assigner->similarity != DPQ_NEAREST || !dpqi_batch_active()->assign_rounded ||
         !(largest > 1e-15 && largest < 1e15))
         return;
     /* |x . c - |c|^2 / 2| <= 3.5 max |c|^2 */
     const double square = assigner->squared_norm[slot], scale = DPQI_ROUNDED_MOST / (2 * largest);
     const double fineness = fmin(DPQI_ROUNDED_MOST / largest, 0x1p30 / (3.5 * square * scale));
-    for (size_t k = 0; k < padded; k++) {
-        const size_t block = k / DPQI_CODE_BLOCK * DPQI_CODE_BLOCK, lane = k % DPQI_CODE_BLOCK;
-        double sum = 0;
+    static const float zeros[DPQI_CODE_BLOCK];
+    int32_t reach = 0; /* below 2^15 a coordinate */
+    for (size_t first = 0; first < padded; first += DPQI_CODE_BLOCK) {
+        int32_t sum[DPQI_CODE_BLOCK] = {0};
         for (size_t p = 0; p < pairs; p++) {
-            int32_t pair[2] = {0, 0};
-            for (size_t i = 0; i < 2 && 2 * p + i < width; i++) {
-                pair[i] =
-                    (int32_t)lround(fineness * (double)codewords[block * width + (2 * p + i) * DPQI_CODE_BLOCK + lane]);
-                sum += abs(pair[i]);
+            const float *low = codewords + first * width + 2 * p * DPQI_CODE_BLOCK;
+            const float *high = 2 * p + 1 < width ? low + DPQI_CODE_BLOCK : zeros;
+            int32_t *pair = out + first * pairs + p * DPQI_CODE_BLOCK;
+            for (size_t k = 0; k < DPQI_CODE_BLOCK; k++) {
+                const int32_t a = rounded(fineness * (double)low[k]), b = rounded(fineness * (double)high[k]);
+                sum[k] += abs(a) + abs(b);
+                pair[k] = (int32_t)(((uint32_t)a & 0xffff) | (uint32_t)b << 16);
             }
-            out[block * pairs + p * DPQI_CODE_BLOCK + lane] =
-                (int32_t)((uint32_t)pair[0] & 0xffff) | (int32_t)((uint32_t)pair[1] << 16);
         }
-        out_bias[k] = k < assigner->layout.codes ? (int32_t)lround(scale * fineness * (double)bias[k]) : INT32_MIN;
-        if (sum > reach) reach = sum;
+        for (size_t k = 0; k < DPQI_CODE_BLOCK; k++) {
+            /* Codes that are not there have a bias of minus infinity. */
+            const int present = first + k < assigner->layout.codes;
+            out_bias[first + k] = present ? rounded(scale * fineness * (double)bias[first + k]) : INT32_MIN;
+            if (sum[k] > reach) reach = sum[k];
+        }
     }
-    *rounded = (dpqi_rounded){
+    assigner->rounded[slot] = (dpqi_rounded){
         out, out_bias, (float)scale, (float)(scale * fineness), (float)(reach * 1.005 + 1), (float)(9 * square)};
 }
 
