@@ -91,7 +91,9 @@ static void prepare_slot(dpq_assigner *assigner, size_t slot, const float *codeb
         else
             center_block(codebook + first * width, count, width, columns, center, block, square);
         for (size_t k = 0; k < DPQI_CODE_BLOCK; k++) {
-            bias[first + k] = k >= count ? -INFINITY : assigner->similarity == DPQ_NEAREST ? (float)(-square[k] / 2) : 0;
+            bias[first + k] = k >= count                            ? -INFINITY
+                              : assigner->similarity == DPQ_NEAREST ? (float)(-square[k] / 2)
+                                                                    : 0;
             if (square[k] > largest) largest = square[k];
         }
     }

@@ -97,8 +97,8 @@ static inline void fetch_rank(const dpqi_tier_map *m, size_t half_bytes, size_t 
 
 #if LANES == 8
 /* The same of three to eight tiers, `bits` of them to a field, with all that can be found beforehand. */
-static inline __attribute__((always_inline)) void locate_narrow(const dpqi_tier_map *m, const int64_t *ids, size_t count,
-                                                                size_t last, uint8_t *restrict out_tier,
+static inline __attribute__((always_inline)) void locate_narrow(const dpqi_tier_map *m, const int64_t *ids,
+                                                                size_t count, size_t last, uint8_t *restrict out_tier,
                                                                 int64_t *restrict out_row, size_t bits) {
     const size_t half_bytes = HALF_BLOCK / 8 * bits, tier_count = m->tiers;
     const uint8_t *const packed = m->packed;
@@ -129,8 +129,8 @@ static inline __attribute__((always_inline)) void locate_narrow(const dpqi_tier_
         out_row[i] = (int64_t)(at < top[tier] ? at : top[tier]);
     }
 }
-static __attribute__((noinline)) void locate_pairs(const dpqi_tier_map *m, const int64_t *ids, size_t count, size_t last,
-                                                   uint8_t *restrict out_tier, int64_t *restrict out_row) {
+static __attribute__((noinline)) void locate_pairs(const dpqi_tier_map *m, const int64_t *ids, size_t count,
+                                                   size_t last, uint8_t *restrict out_tier, int64_t *restrict out_row) {
     locate_narrow(m, ids, count, last, out_tier, out_row, 2);
 }
 static __attribute__((noinline)) void locate_triples(const dpqi_tier_map *m, const int64_t *ids, size_t count,

@@ -307,8 +307,8 @@ static __attribute__((noinline)) void stream_lines(const dpqi_decoder *d, const 
  * or where `at_once` codewords are a line, all its quarters. Halves would have to be put together of two codewords wherever
  * rows do not begin at one. */
 static inline __attribute__((always_inline)) void stream_codewords(const dpqi_decoder *d, const uint8_t *codes,
-                                                                   size_t count, float *out, size_t width,
-                                                                   size_t pitch, size_t at_once) {
+                                                                   size_t count, float *out, size_t width, size_t pitch,
+                                                                   size_t at_once) {
     const size_t stride = d->codebook_stride;
     for (size_t i = 0; i < count; i++) {
         const uint8_t *const end = codes + d->groups;
@@ -319,8 +319,7 @@ static inline __attribute__((always_inline)) void stream_codewords(const dpqi_de
                 v4_stream(out + 4, v4_join(one + 4, two));
                 v4_stream(out + 8, v4_load(two + 2));
             }
-        if (at_once > 0)
-            /* The quarters of a line leave together: 5 to 40 % faster than one by one. */
+        if (at_once > 0) /* The quarters of a line leave together: 5 to 40 % faster than one by one. */
             DPQI_ROLLED for (; codes + at_once <= end; codes += at_once, codebook += at_once * stride, out += LINE) {
                 const float *codeword[4];
                 v4 quarter[4];
@@ -328,8 +327,7 @@ static inline __attribute__((always_inline)) void stream_codewords(const dpqi_de
                 for (size_t q = 0; q < 4; q++) quarter[q] = v4_load(codeword[q * 4 / width] + q * 4 % width);
                 for (size_t q = 0; q < 4; q++) v4_stream(out + 4 * q, quarter[q]);
             }
-        if (width != 6 && width != 16)
-            DPQI_ROLLED for (; codes < end; codes++, codebook += stride, out += width) {
+        if (width != 6 && width != 16) DPQI_ROLLED for (; codes < end; codes++, codebook += stride, out += width) {
                 const float *codeword = codebook + codes[0] * pitch;
                 DPQI_ROLLED for (size_t c = 0; c < width; c += 4) v4_stream(out + c, v4_load(codeword + c));
             }
@@ -380,7 +378,8 @@ static __attribute__((noinline)) streamer *streamer_of(const dpqi_decoder *d, co
 /* Rows without gaps past the caches, the way that suits them. */
 static void stream_any(const dpqi_decoder *d, const int64_t *ids, uint64_t first, size_t count, float *out) {
 #if LANES == LINE
-    if (has_byte_codes(d) && has_whole_codewords(d) && d->dimension % LINE == 0 && (d->width == LINE || (d->width == 8 && d->pitch == 8))) {
+    if (has_byte_codes(d) && has_whole_codewords(d) && d->dimension % LINE == 0 &&
+        (d->width == LINE || (d->width == 8 && d->pitch == 8))) {
         stream_lines(d, ids, first, count, out);
         return;
     }
@@ -452,8 +451,12 @@ static void DPQI_NAME(decode_rows)(const dpqi_decoder *d, const int64_t *ids, ui
     if (LANES >= 16 && d->width > 4) way.fetched = d->dimension;
     for (size_t i = 0; i < count; i++) {
         prefetch_codes(d, ids, i, count);
-        (LANES == 8 ? decode_row_here : decode_row)(&way, row_of(ids, first, i),
-                                                    out + (places ? places[i] : i) * stride);
+        const size_t id = row_of(ids, first, i);
+        float *row = out + (places ? places[i] : i) * stride;
+        if (LANES == 8) /* where it was measured: without the call rows of 128 values are 1.1 times as fast */
+            decode_row_here(&way, id, row);
+        else
+            decode_row(&way, id, row);
     }
 }
 

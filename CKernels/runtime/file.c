@@ -18,8 +18,6 @@
  */
 static const char *reason(int code) {
     switch (code) {
-    case ENOENT:
-    case ENOTDIR: return "no such file";
     case EACCES:
     case EPERM: return "permission denied";
     case EMFILE:
@@ -33,9 +31,8 @@ static const char *reason(int code) {
 }
 
 static dpq_status fail_with(dpq_error *error, const char *what, int code) {
-    dpq_status status = code == ENOENT || code == ENOTDIR ? DPQ_ERROR_NOT_FOUND
-                        : code == ENOMEM                  ? DPQ_ERROR_MEMORY
-                                                          : DPQ_ERROR_IO;
+    if (code == ENOENT || code == ENOTDIR) return dpqi_fail(error, DPQ_ERROR_NOT_FOUND, "no such file: check the path");
+    const dpq_status status = code == ENOMEM ? DPQ_ERROR_MEMORY : DPQ_ERROR_IO;
     return dpqi_fail(error, status, "%s: %s (error %d of the system)", what, reason(code), code);
 }
 

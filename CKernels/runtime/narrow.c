@@ -17,8 +17,7 @@ size_t dpq_table_lookup_as_workspace_bytes(const dpq_table *table) {
 dpq_status dpq_table_lookup_as(const dpq_table *table, const int64_t *ids, size_t count, dpq_outside outside,
                                dpq_scalar type, void *out, size_t out_stride, void *workspace, size_t workspace_bytes,
                                dpq_error *error) {
-    if (!table || (count && (!ids || !out)) || out_stride < table->dimension)
-        return dpqi_fail_output(error, __func__);
+    if (!table || (count && (!ids || !out)) || out_stride < table->dimension) return dpqi_fail_output(error, __func__);
     if (type != DPQ_F16 && type != DPQ_BF16)
         return dpqi_fail(error, DPQ_ERROR_ARGUMENT, "dpq_table_lookup_as: the type is neither DPQ_F16 nor DPQ_BF16");
     if (!workspace || workspace_bytes < dpq_table_lookup_as_workspace_bytes(table))

@@ -23,8 +23,7 @@ dpq_status dpqi_table_check_ids(const dpq_table *table, const int64_t *ids, size
 
 dpq_status dpq_table_lookup(const dpq_table *table, const int64_t *ids, size_t count, dpq_outside outside, float *out,
                             size_t out_stride, dpq_error *error) {
-    if (!table || (count && (!ids || !out)) || out_stride < table->dimension)
-        return dpqi_fail_output(error, __func__);
+    if (!table || (count && (!ids || !out)) || out_stride < table->dimension) return dpqi_fail_output(error, __func__);
     dpq_status status = dpqi_table_check_ids(table, ids, count, outside, error);
     if (status) return status;
     const dpqi_kernels *kernels = dpqi_active();
@@ -48,8 +47,7 @@ dpq_status dpq_table_lookup(const dpq_table *table, const int64_t *ids, size_t c
 
 dpq_status dpq_table_read(const dpq_table *table, uint64_t first, size_t count, float *out, size_t out_stride,
                           dpq_error *error) {
-    if (!table || (count && !out) || out_stride < table->dimension)
-        return dpqi_fail_output(error, __func__);
+    if (!table || (count && !out) || out_stride < table->dimension) return dpqi_fail_output(error, __func__);
     if (first > table->rows || count > table->rows - first)
         return dpqi_fail(error, DPQ_ERROR_RANGE, "%zu rows from row %llu on are outside the table of %llu rows", count,
                          (unsigned long long)first, (unsigned long long)table->rows);

@@ -153,15 +153,17 @@ static inline vi vi_multiply_pairs(vi a, vi b) { return _mm256_madd_epi16(a, b);
  * Reads 4 bytes beyond fields of 3 bits. */
 static inline __attribute__((always_inline)) size_t count_equal_fields(const uint8_t *bytes, vi wanted, size_t count,
                                                                        size_t others, size_t bits) {
-    const __m256i lane_bytes = _mm256_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1, 0, 1, 2, -1, 3, 4, 5,
-                                                -1, 6, 7, 8, -1, 9, 10, 11, -1);
+    const __m256i lane_bytes = _mm256_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1, 0, 1, 2, -1, 3, 4,
+                                                5, -1, 6, 7, 8, -1, 9, 10, 11, -1);
     const int lane_bits = bits == 2 ? 32 : 24, vectors = bits == 2 ? 2 : 4;
-    const __m256i lowest = vi_set1(bits == 2 ? 0x55555555 : 0x249249), ones = vi_set1(-1), flip = vi_set1((int)others - 1);
+    const __m256i lowest = vi_set1(bits == 2 ? 0x55555555 : 0x249249), ones = vi_set1(-1),
+                  flip = vi_set1((int)others - 1);
     __m256i equal[4];
     /* The bits that are not behind the first `count` fields, less those of the lanes before: a shift by 32 and more leaves
      * none. */
-    __m256i before = _mm256_subs_epu16(vi_set1((int)(count * bits)),
-                                       _mm256_mullo_epi16(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), vi_set1(lane_bits)));
+    __m256i before =
+        _mm256_subs_epu16(vi_set1((int)(count * bits)),
+                          _mm256_mullo_epi16(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), vi_set1(lane_bits)));
     for (int v = 0; v < vectors; v++, before = _mm256_subs_epu16(before, vi_set1(8 * lane_bits))) {
         __m256i different;
         if (bits == 2) {

@@ -213,9 +213,9 @@ fixture fixture_make(layout l, uint64_t seed) {
     f.codes = calloc(l.rows * f.most_groups + 1, sizeof *f.codes);
     make_codes(&f, &seed, map, map_bits, rank);
     switch (l.damage) {
-    case DAMAGE_TIER: map[1] |= 0xC0; break;                              /* no such tier */
-    case DAMAGE_PLACE: map[0] ^= 1; break;                                /* another than the counts say */
-    case DAMAGE_RANK: rank[f.tier_count] += 1; break;                     /* of the second block */
+    case DAMAGE_TIER: map[1] |= 0xC0; break;                                 /* no such tier */
+    case DAMAGE_PLACE: map[0] ^= 1; break;                                   /* another than the counts say */
+    case DAMAGE_RANK: rank[f.tier_count] += 1; break;                        /* of the second block */
     case DAMAGE_RANK_FAR: rank[f.tier_count + 2] = (uint64_t)1 << 40; break; /* beyond the tier and the file */
     case DAMAGE_RANK_AROUND: rank[f.tier_count + 2] = UINT64_MAX - 3; break;
     case DAMAGE_SPARE: map[map_bytes - 1] |= 0x80; break;

@@ -334,7 +334,8 @@ static void strange_map(layout l, const char *named) {
 /* Maps that lead where they should not: rows come from somewhere inside the file, and verify refuses. Rows of the last
  * blocks are found another way than those before them. */
 static void strange_maps(void) {
-    static const char *const named[] = {"in tier 3", "tier.rank", "tier.rank", "tier.rank", "tier.rank", "beyond its last row"};
+    static const char *const named[] = {"in tier 3", "tier.rank", "tier.rank",
+                                        "tier.rank", "tier.rank", "beyond its last row"};
     static const size_t rows[] = {517, 901};
     for (int damage = DAMAGE_TIER; damage <= DAMAGE_SPARE; damage++)
         for (size_t r = 0; r < 2; r++) {
