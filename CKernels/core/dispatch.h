@@ -19,6 +19,7 @@ typedef struct dpqi_bag {
 
 typedef void dpqi_locate(const dpqi_tier_map *map, const int64_t *ids, uint64_t first, size_t count, uint8_t *out_tier,
                          int64_t *out_row);
+typedef void dpqi_index_map(const dpqi_tier_map *map, size_t count);
 
 typedef struct dpqi_kernels {
     const char *name;
@@ -26,6 +27,9 @@ typedef struct dpqi_kernels {
     /* The tier of rows `ids`[count], all inside the table, or [first, first + count) where ids is NULL, and their place
      * in it: inside the tier whatever the map holds. */
     dpqi_locate *locate;
+
+    /* Fills the `count` stretches of a map. */
+    dpqi_index_map *index_map;
 
     /* Rows `ids`[count], all inside the tier, or [first, first + count) where ids is NULL, to out[count][stride]: the i-th
      * to out[places[i]], where places is not NULL. */
@@ -60,10 +64,13 @@ const dpqi_kernels *dpqi_active(void);
 
 /* What levels share. */
 dpqi_locate dpqi_locate_scalar;
+dpqi_index_map dpqi_index_map_scalar;
 #if defined(__x86_64__)
 dpqi_locate dpqi_locate_avx2;
+dpqi_index_map dpqi_index_map_avx2;
 #elif defined(__aarch64__)
 dpqi_locate dpqi_locate_neon;
+dpqi_index_map dpqi_index_map_neon;
 #endif
 
 /* One table a level; absent levels of other architectures are not linked. */

@@ -87,7 +87,7 @@ typedef struct dpq_error {
 typedef struct dpq_table dpq_table;
 
 enum {
-    DPQ_OPEN_MAP = 0,        /* map the file: opening costs nothing, only what is used comes into memory */
+    DPQ_OPEN_MAP = 0,        /* map the file: opening costs next to nothing, only what is used comes into memory */
     DPQ_OPEN_READ = 1,       /* read the whole file into memory: safe from changes to the file */
     DPQ_OPEN_LARGE_PAGES = 2 /* map it with large pages where the system can: many lookups run faster, but any value
                                 touched may count 2 MB as resident. Ignored with DPQ_OPEN_READ */
@@ -101,7 +101,8 @@ typedef struct dpq_open_options {
 /* Opens the file at `path`. `options` may be NULL (DPQ_OPEN_MAP). The header is read and its structure checked: tensor
  * shapes, types, positions and the file's length must agree. Codebooks of up to 4 MB are copied to where each codeword
  * lies in as few cache lines as can be; float16 codebooks are widened, once, and the sums of each four bits of a binary
- * tier are made: four times the bytes of its basis as float32. On success
+ * tier are made: four times the bytes of its basis as float32. The map of 2 to 8 tiers is read and counted: 0.3 to 1 ns and
+ * 0.25 to 2.5 bytes of memory a row. On success
  * *out_table is to be closed by the caller; on failure it is NULL.
  * Errors: NOT_FOUND, IO, FORMAT, CORRUPT, VERSION, MEMORY, ARGUMENT. */
 DPQ_API dpq_status dpq_table_open(const char *path, const dpq_open_options *options, dpq_table **out_table,

@@ -16,8 +16,10 @@ const dpqi_kernels DPQI_NAME(kernels) = {
     .name = DPQI_STRING(DPQI_LEVEL),
 #if LANES == 16
     .locate = dpqi_locate_avx2,
+    .index_map = dpqi_index_map_avx2,
 #else
     .locate = DPQI_NAME(locate),
+    .index_map = DPQI_NAME(index_map),
 #endif
     .decode_rows = DPQI_NAME(decode_rows),
 #if LANES >= 8

@@ -237,7 +237,7 @@ static dpq_status read_tiers(dpq_table *table, dpq_error *error) {
     if (status) return status;
     m->packed = packed->data;
     m->rank = (const uint64_t *)(const void *)rank->data;
-    return DPQ_OK;
+    return dpqi_tier_map_index(m, rows) ? DPQ_OK : dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for a tier map");
 }
 
 static dpq_status read_norms(dpq_table *table, dpq_error *error) {
@@ -404,6 +404,7 @@ void dpq_table_close(dpq_table *table) {
     }
     free(table->tiers);
     free(table->tier_rows);
+    free(table->map.stretches);
     free(table->decoders);
     dpqi_container_close(&table->container);
     dpqi_file_close(&table->file);

@@ -148,49 +148,6 @@ static inline vi vi_pairs(vf low, vf high) {
 }
 /* low * low + high * high */
 static inline vi vi_multiply_pairs(vi a, vi b) { return _mm256_madd_epi16(a, b); }
-/* How many of the 256 fields of 2 or 3 bits from `bytes` on are those of `wanted`, a lane of them repeated: of the first
- * `count`, or where `others` is 1 and not 0 of those behind them. A lane has 16 fields of 2 bits, or 8 of 3 and a free byte.
- * Reads 4 bytes beyond fields of 3 bits. */
-static inline __attribute__((always_inline)) size_t count_equal_fields(const uint8_t *bytes, vi wanted, size_t count,
-                                                                       size_t others, size_t bits) {
-    const __m256i lane_bytes = _mm256_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1, 0, 1, 2, -1, 3, 4,
-                                                5, -1, 6, 7, 8, -1, 9, 10, 11, -1);
-    const int lane_bits = bits == 2 ? 32 : 24, vectors = bits == 2 ? 2 : 4;
-    const __m256i lowest = vi_set1(bits == 2 ? 0x55555555 : 0x249249), ones = vi_set1(-1),
-                  flip = vi_set1((int)others - 1);
-    __m256i equal[4];
-    /* The bits that are not behind the first `count` fields, less those of the lanes before: a shift by 32 and more leaves
-     * none. */
-    __m256i before =
-        _mm256_subs_epu16(vi_set1((int)(count * bits)),
-                          _mm256_mullo_epi16(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), vi_set1(lane_bits)));
-    for (int v = 0; v < vectors; v++, before = _mm256_subs_epu16(before, vi_set1(8 * lane_bits))) {
-        __m256i different;
-        if (bits == 2) {
-            different = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)bytes + v), wanted);
-            different = _mm256_or_si256(different, _mm256_srli_epi32(different, 1));
-        } else {
-            const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(bytes16_load(bytes + 24 * v)),
-                                                         bytes16_load(bytes + 24 * v + 12), 1);
-            different = _mm256_xor_si256(_mm256_shuffle_epi8(both, lane_bytes), wanted);
-            different = _mm256_or_si256(_mm256_or_si256(different, _mm256_srli_epi32(different, 1)),
-                                        _mm256_srli_epi32(different, 2));
-        }
-        const __m256i counted = _mm256_xor_si256(_mm256_sllv_epi32(ones, before), flip);
-        equal[v] = _mm256_andnot_si256(different, _mm256_and_si256(counted, lowest));
-    }
-    /* The bits of a field stand for as many vectors. */
-    __m256i all = _mm256_or_si256(equal[0], _mm256_slli_epi32(equal[1], 1));
-    uint64_t word[4], last[2] = {0, 0};
-    if (bits == 3) {
-        all = _mm256_or_si256(all, _mm256_slli_epi32(equal[2], 2));
-        _mm_storeu_si128((__m128i *)last, _mm_or_si128(_mm256_castsi256_si128(equal[3]),
-                                                       _mm_slli_epi32(_mm256_extracti128_si256(equal[3], 1), 1)));
-    }
-    _mm256_storeu_si256((__m256i *)word, all);
-    return (size_t)(__builtin_popcountll(word[0]) + __builtin_popcountll(word[1]) + __builtin_popcountll(word[2]) +
-                    __builtin_popcountll(word[3]) + __builtin_popcountll(last[0]) + __builtin_popcountll(last[1]));
-}
 typedef __m128 v4;
 static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
 static inline void v4_store(float *p, v4 a) { _mm_storeu_ps(p, a); }

@@ -218,6 +218,10 @@ fixture fixture_make(layout l, uint64_t seed) {
     case DAMAGE_RANK: rank[f.tier_count] += 1; break;                        /* of the second block */
     case DAMAGE_RANK_FAR: rank[f.tier_count + 2] = (uint64_t)1 << 40; break; /* beyond the tier and the file */
     case DAMAGE_RANK_AROUND: rank[f.tier_count + 2] = UINT64_MAX - 3; break;
+    case DAMAGE_ONE_TIER: /* the map puts all rows in the last tier, which has few */
+        for (size_t b = 0; b < l.rows * map_bits; b++)
+            map[b / 8] = (uint8_t)((map[b / 8] & ~(1u << b % 8)) | ((f.tier_count - 1) >> b % map_bits & 1) << b % 8);
+        break;
     case DAMAGE_SPARE: map[map_bytes - 1] |= 0x80; break;
     default: break;
     }

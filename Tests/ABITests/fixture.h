@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DAMAGE_TIER = 1, DAMAGE_PLACE, DAMAGE_RANK, DAMAGE_RANK_FAR, DAMAGE_RANK_AROUND, DAMAGE_SPARE };
+enum { DAMAGE_TIER = 1, DAMAGE_PLACE, DAMAGE_RANK, DAMAGE_RANK_FAR, DAMAGE_RANK_AROUND, DAMAGE_ONE_TIER, DAMAGE_SPARE };
 
 /* How the rows of a tier are coded; binary: `groups` bits. */
 typedef struct tier_layout {

@@ -331,10 +331,10 @@ static void strange_map(layout l, const char *named) {
     fixture_free(&f);
 }
 
-/* Maps that lead where they should not: rows come from somewhere inside the file, and verify refuses. Rows of the last
- * blocks are found another way than those before them. */
+/* Maps that lead where they should not: rows come from somewhere inside the file, and verify refuses. Rows of nine tiers
+ * are found another way than those of fewer. */
 static void strange_maps(void) {
-    static const char *const named[] = {"in tier 3", "tier.rank", "tier.rank",
+    static const char *const named[] = {"in tier 3", "tier.rank", "tier.rank",          "tier.rank",
                                         "tier.rank", "tier.rank", "beyond its last row"};
     static const size_t rows[] = {517, 901};
     for (int damage = DAMAGE_TIER; damage <= DAMAGE_SPARE; damage++)
@@ -347,10 +347,11 @@ static void strange_maps(void) {
                 .tier_count = 3,
                 .tiers = {{.groups = 2, .codes = 3}, {.groups = 5, .binary = 1}, {.groups = 4, .codes = 4}}};
             strange_map(three, named[damage - 1]);
-            layout six = three;
-            six.tier_count = 6;
-            for (size_t t = 3; t < 6; t++) six.tiers[t] = (tier_layout){.groups = 4, .codes = 1 + ((size_t)1 << t)};
-            if (damage >= DAMAGE_PLACE && damage <= DAMAGE_RANK_AROUND) strange_map(six, named[damage - 1]);
+            layout more = three;
+            for (size_t t = 3; t < MOST_TIERS; t++)
+                more.tiers[t] = (tier_layout){.groups = 4, .codes = 1 + ((size_t)1 << t)};
+            for (more.tier_count = 6; more.tier_count <= MOST_TIERS; more.tier_count += 3)
+                if (damage >= DAMAGE_PLACE && damage <= DAMAGE_ONE_TIER) strange_map(more, named[damage - 1]);
         }
 }
 
