@@ -7,7 +7,7 @@ TITLES = {
     "lookup": "Rows by number (Zipf)",
     "bag": "Means of 40 rows, int8 table beyond the caches",
     "dot": "Products of one vector with all rows",
-    "kmeans": "k-means over all rows",
+    "kmeans": "k-means",
     "train": "DPQ layer step, forward and backward",
     "scaling": "Cost of assignment against rows, dimension, codes",
 }

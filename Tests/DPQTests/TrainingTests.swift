@@ -55,6 +55,45 @@ import Testing
     #expect(fast.error < plain.error)
   }
 
+  @Test(arguments: [2043, 2048]) func theFirstThirdOfARunGoesOverASampleOfEnoughRows(_ rows: Int) throws {
+    let table = try Made.table(rows: rows, dimension: 6, clusters: 60)
+    let layout = try CodeLayout(dimension: 6, groups: 2, codes: 8)
+    let weights = (0..<rows).map { 1 / Float(1 + $0 % 5) }
+    for weights in [nil, weights] {
+      let training = try TrainingSet(rows: Rows(table), weights: weights)
+      let first = try KMeans.initialCodebook(training, layout: layout, seed: 1)
+      var run = try KMeans(training, layout: layout, codebook: first, seed: 1, threads: 2)
+      var whole = try KMeans(training, layout: layout, codebook: first, seed: 1, threads: 2)
+      for sweep in 1...12 {
+        try run.step(sweep, of: 12)
+        try whole.step(accelerating: sweep <= 10)
+        // What a sample says of the error is an estimate of that of all rows.
+        let ratio = run.errors.reduce(0, +) / whole.errors.reduce(0, +)
+        #expect(abs(ratio - 1) < 0.1)
+      }
+      #expect(run.rowsSwept == (rows < 4 * 64 * 8 ? 12 * rows : 4 * rows / 4 + 8 * rows))
+      #expect(whole.rowsSwept == 12 * rows)
+      run.restoreBest()
+      whole.restoreBest()
+      #expect(run.error < 1.02 * whole.error)
+      #expect((run.codebook == whole.codebook) == (rows < 2048))
+    }
+  }
+
+  @Test func aSampleKeepsTheFactorsOfItsRows() throws {
+    let table = try Made.table(rows: 11, dimension: 3)
+    let factors = try MemoryRegion.copy(of: (0..<11).map { Float($0) + 0.5 })
+    for rows in [Rows(table), Rows(table, factors: factors)] {
+      let part = try rows.every(4)
+      #expect(part.count == 3)
+      let all = try AlignedBuffer<Float>(count: 33)
+      let some = try AlignedBuffer<Float>(count: 9)
+      try rows.read(first: 0, count: 11, into: all, stride: 3)
+      try part.read(first: 0, count: 3, into: some, stride: 3)
+      for i in 0..<9 { #expect(some[i] == all[i / 3 * 12 + i % 3]) }
+    }
+  }
+
   @Test func sharedPaddedGroupsAverageOnlyWhatTheyHold() throws {
     // Two groups of two values; the second holds one: the codeword's second value is the mean of first groups alone.
     let table = try Made.table([[1, 10, 1], [1, 20, 1], [9, 50, 9], [9, 70, 9]])

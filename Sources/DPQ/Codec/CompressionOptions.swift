@@ -56,7 +56,8 @@ public struct CompressionOptions: Sendable {
   public var weights: [Float]?
   /// The type codewords are stored in.
   public var codebookStorage: Codebook.Storage = .float32
-  /// Passes over the training rows, or `nil` for the method's default (``Compressor/defaultEpochs(_:)``).
+  /// Passes over the training rows, or `nil` for the method's default (``Compressor/defaultEpochs(_:)``). The first third of
+  /// those of k-means go over every fourth row, where that leaves 64 rows a codeword.
   public var epochs: Int?
   /// Rows to train on, drawn evenly over the table; `nil` for all.
   public var sample: Int?

@@ -71,20 +71,29 @@ package enum KernelBenchmark {
     return (times, rows)
   }
 
-  /// k-means with `sweeps` sweeps over all rows, from `start` or, chosen within the time measured, from rows far apart.
-  /// Returns the codewords and, measured after the clock has stopped, their mean squared error.
+  /// k-means with `sweeps` sweeps: over all rows from `start` on, or as a table is compressed, the first third over a
+  /// sample, from rows far apart, chosen within the time measured. Returns the rows a run goes over, the codewords, and
+  /// their mean squared error, measured after the clock has stopped.
   package static func kmeans(
     _ table: EmbeddingTable, layout: CodeLayout, start: Codebook?, sweeps: Int, seed: UInt64, threads: Int, repeats: Int
-  ) throws(DPQError) -> (times: Times, codebook: Codebook, mse: Double) {
+  ) throws(DPQError) -> (times: Times, rowsSwept: Int, codebook: Codebook, mse: Double) {
     let training = try TrainingSet(rows: Rows(table), weights: nil)
     var values: [Float] = []
+    var rowsSwept = 0
     let times = try time(repeats) { () throws(DPQError) in
       var first = start?.values ?? []
       if start == nil { first = try KMeans.initialCodebook(training, layout: layout, seed: seed) }
       var kmeans = try KMeans(training, layout: layout, codebook: first, seed: seed, threads: threads)
-      for sweep in 1...sweeps { try kmeans.step(accelerating: sweep <= sweeps - Trainer.closingSweeps) }
+      for sweep in 1...sweeps {
+        if start == nil {
+          try kmeans.step(sweep, of: sweeps)
+        } else {
+          try kmeans.step(accelerating: sweep <= sweeps - KMeans.closingSweeps)
+        }
+      }
       kmeans.restoreBest()
       values = kmeans.codebook
+      rowsSwept = kmeans.rowsSwept
     }
     let codebook = try Codebook(layout: layout, values: values)
     let codes = try codebook.encode(training.rows, threads: threads) { (_) throws(DPQError) in }
@@ -93,7 +102,7 @@ package enum KernelBenchmark {
     try Tier.Codewords.concat(codebook).measure(codes, nil, against: prepared, threads: threads, into: &error) {
       (_) throws(DPQError) in
     }
-    return (times, codebook, error.mse)
+    return (times, rowsSwept, codebook, error.mse)
   }
 
   /// Forward and backward pass of a DPQ layer over the first `batch` rows, all gradients: SX at temperature 1, or

@@ -59,6 +59,18 @@ struct Rows: @unchecked Sendable {
     return Rows(memory: memory, factors: factors, view: part)
   }
 
+  /// Every `step`-th row, from row 0 on, where it lies.
+  func every(_ step: Int) throws(DPQError) -> Rows {
+    precondition(step >= 1)
+    var part = view
+    part.count = (count + step - 1) / step
+    part.stride = view.stride * step
+    guard let source = view.scale else { return Rows(memory: memory, factors: factors, view: part) }
+    let scale = try AlignedBuffer<Float>(count: part.count)
+    for i in 0..<part.count { scale[i] = source[i * step] }
+    return Rows(memory: memory, factors: nil, view: part).scaled(by: scale.share())
+  }
+
   /// The same rows with a factor each (of float32, `count` of them) in place of the one they had.
   func scaled(by factors: MemoryRegion) -> Rows {
     precondition(factors.byteCount >= 4 * count)

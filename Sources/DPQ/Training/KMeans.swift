@@ -4,10 +4,13 @@
 /// Far from its end Lloyd's algorithm moves every codeword a little in the same direction sweep after sweep. So the mean
 /// of a codeword's rows is only where the next step starts from: it goes on by a part of the way from the previous mean
 /// (Nesterov's momentum, growing as t / (t + 3) to 0.9). On real tables 25 such sweeps end about where 100 plain ones do.
+///
+/// Nor do the first sweeps need all rows: far from its end a codeword finds its way by a quarter of them as well.
 struct KMeans: ~Copyable {
   let layout: CodeLayout
-  private let rows: Rows
-  private let weights: MemoryRegion?
+  private let training: TrainingSet
+  /// An even part of the rows, where it has enough of them for each codeword.
+  private let sample: TrainingSet?
   private let seed: UInt64
 
   private var assigner: Assigner
@@ -20,9 +23,17 @@ struct KMeans: ~Copyable {
     let columns: Range<Int>
   }
 
+  /// Plain sweeps at the end of a run.
+  static let closingSweeps = 2
+  /// One row in so many is in the sample, which has no fewer rows a codeword than this.
+  static let sampleStep = 4
+  static let fewestSampleRows = 64
+
   /// The codewords as they stand, `[codebooks][codes][width]`.
   private(set) var codebook: [Float]
-  /// Σ w·‖x − c‖² of each codebook at the last sweep.
+  /// Rows that all sweeps together went over.
+  private(set) var rowsSwept = 0
+  /// Σ w·‖x − c‖² of each codebook at the last sweep; of a sample, in proportion to all weights.
   private(set) var errors: [Double]
   /// Codewords that some row used at the last sweep.
   private(set) var codesInUse = 0
@@ -47,6 +58,8 @@ struct KMeans: ~Copyable {
     let main =
       split
       ? try CodeLayout(dimension: head, groups: layout.groups - 1, codes: layout.codes, isShared: true) : layout
+    let isLarge = training.rows.count / Self.sampleStep >= Self.fewestSampleRows * layout.codes
+    let sample = isLarge ? try training.every(Self.sampleStep) : nil
     let assigner = try Assigner(layout: main, threads: threads)
     let sweep = try Sweep(layout: main)
     if split {
@@ -58,8 +71,8 @@ struct KMeans: ~Copyable {
       self.tail = nil
     }
     self.layout = layout
-    self.rows = training.rows
-    self.weights = training.weightMemory
+    self.training = training
+    self.sample = sample
     self.seed = seed
     self.assigner = assigner
     self.sweep = sweep
@@ -73,9 +86,14 @@ struct KMeans: ~Copyable {
   /// One sweep: assigns all rows, notes the error of the codewords as they stand, and moves each to the mean of its rows,
   /// or with `accelerating` beyond it. Codewords without rows are put beside those with the largest error.
   ///
-  /// End with sweeps that do not accelerate: only they cannot raise the error.
-  mutating func step(accelerating: Bool = false) throws(DPQError) {
-    try assign()
+  /// End with sweeps that do not accelerate: only they cannot raise the error. `sampled` ones go over the sample, if there
+  /// is one, and their codewords are not remembered as the best.
+  mutating func step(accelerating: Bool = false, sampled: Bool = false) throws(DPQError) {
+    let set = sampled ? sample ?? training : training
+    let isWhole = set.rows.count == training.rows.count
+    let scale = isWhole || set.totalWeight == 0 ? 1 : training.totalWeight / set.totalWeight
+    try assign(set)
+    rowsSwept += set.rows.count
     let (count, codes) = (layout.codes * layout.width, layout.codes)
     accelerated = accelerating ? accelerated + 1 : 0
     let momentum = accelerating ? min(0.9, Float(accelerated) / Float(accelerated + 3)) : 0
@@ -87,9 +105,9 @@ struct KMeans: ~Copyable {
         error += sweep.errors[k]
         if sweep.weights[k] > 0 { used += 1 }
       }
-      errors[b] = error
+      errors[b] = error * scale
       codesInUse += used
-      if error < bestErrors[b] {
+      if isWhole, error < bestErrors[b] {
         bestErrors[b] = error
         for i in (b * count)..<((b + 1) * count) { best[i] = codebook[i] }
       }
@@ -97,6 +115,13 @@ struct KMeans: ~Copyable {
       if used < codes { fillEmpty(b) }
     }
     sweeps += 1
+  }
+
+  /// Sweep `number`, from 1 on, of a run of `count` that starts anew: all but the last two accelerate, and the first third
+  /// is sampled.
+  mutating func step(_ number: Int, of count: Int) throws(DPQError) {
+    let accelerating = number <= count - Self.closingSweeps
+    try step(accelerating: accelerating, sampled: accelerating && number <= count / 3)
   }
 
   /// Goes on from other codewords; the best so far stay known.
@@ -115,7 +140,8 @@ struct KMeans: ~Copyable {
     }
   }
 
-  private mutating func assign() throws(DPQError) {
+  private mutating func assign(_ set: TrainingSet) throws(DPQError) {
+    let (rows, weights) = (set.rows, set.weightMemory)
     try assigner.load(codebook)
     guard var last = tail.take() else {
       try assigner.sweep(rows, weights: weights, into: sweep)

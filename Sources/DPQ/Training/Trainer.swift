@@ -4,8 +4,6 @@ struct Trainer {
   let layout: CodeLayout
   let training: TrainingSet
 
-  /// Plain sweeps at the end of `kmeans`.
-  static let closingSweeps = 2
   /// Two sweeps in a row that change the error by less than this share end the training.
   private static let smallGain = 1e-5
 
@@ -74,12 +72,12 @@ struct Trainer {
     var error = Double.infinity
     while epoch < last {
       epoch += 1
-      try kmeans.step(accelerating: epoch <= last - Self.closingSweeps)
+      try kmeans.step(epoch, of: last)
       let now = kmeans.errors.reduce(0, +)
       still = abs(error - now) <= Self.smallGain * now ? still + 1 : 0
       error = now
       // Nothing moves any more: go over to the closing sweeps.
-      if still == 2 { last = min(last, epoch + Self.closingSweeps) }
+      if still == 2 { last = min(last, epoch + KMeans.closingSweeps) }
       try report(epoch, error / values, kmeans.codesInUse)
     }
     kmeans.restoreBest()

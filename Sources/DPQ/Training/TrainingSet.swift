@@ -14,4 +14,10 @@ struct TrainingSet: Sendable {
     self.weightMemory = try weights.map { (weights: [Float]) throws(DPQError) in try MemoryRegion.copy(of: weights) }
     self.totalWeight = weights.map { $0.reduce(0) { $0 + Double($1) } } ?? Double(rows.count)
   }
+
+  /// Every `step`-th row with its weight.
+  func every(_ step: Int) throws(DPQError) -> TrainingSet {
+    try TrainingSet(
+      rows: rows.every(step), weights: weights.map { all in stride(from: 0, to: all.count, by: step).map { all[$0] } })
+  }
 }
