@@ -4,7 +4,7 @@ For each table and setting, with the same groups and codes, 25 iterations over a
   error   mean squared error of the reconstruction, mean over the seeds, computed here in float64 from what each wrote
   whole   seconds of the whole process, from start to written file, medians, the two in turn
 
-Usage: compression.py --dpq PATH [--threads 2] [--seeds 5] [--json FILE] TABLE.npy GROUPSxCODES [GROUPSxCODES ...] [-- TABLE ...]
+Usage: compression.py --dpq PATH [--threads 2] [--seeds 5] [--json FILE] TABLE.npy GROUPSxCODES [GROUPSxCODES ...] [TABLE.npy ...]
 Needs numpy and faiss-cpu. Tables are .npy, f32 or f16.
 """
 
