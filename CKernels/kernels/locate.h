@@ -20,7 +20,8 @@ static inline int64_t place_within(const dpqi_tier_map *m, size_t tier, uint64_t
 
 /* Rows of maps that have stretches, `bits` of them to a field, with all that can be found beforehand. */
 static inline __attribute__((always_inline)) void locate_in_stretches(const dpqi_tier_map *m, const int64_t *ids,
-                                                                      size_t count, uint8_t *restrict out_tier,
+                                                                      uint64_t first, size_t count,
+                                                                      uint8_t *restrict out_tier,
                                                                       int64_t *restrict out_row, size_t bits) {
     const size_t fields = 64 / bits & ~(size_t)7, words = dpqi_stretch_words(m->tiers);
     const uint64_t *const stretches = m->stretches, lowest = m->lowest;
@@ -32,7 +33,8 @@ static inline __attribute__((always_inline)) void locate_in_stretches(const dpqi
         top[tier] = m->rows[tier] - 1;
     }
     for (size_t i = 0; i < count; i++) {
-        const size_t row = (size_t)ids[i], ahead = (size_t)ids[i + DPQI_ROWS_AHEAD < count ? i + DPQI_ROWS_AHEAD : i];
+        const size_t row = row_of(ids, first, i);
+        const size_t ahead = row_of(ids, first, i + DPQI_ROWS_AHEAD < count ? i + DPQI_ROWS_AHEAD : i);
         const uint64_t *stretch = stretches + row / fields * words;
         __builtin_prefetch(stretches + ahead / fields * words, 0, 3);
         const uint64_t word = stretch[0];
@@ -45,17 +47,17 @@ static inline __attribute__((always_inline)) void locate_in_stretches(const dpqi
         out_row[i] = (int64_t)(at < top[tier] ? at : top[tier]);
     }
 }
-static __attribute__((noinline)) void locate_1(const dpqi_tier_map *m, const int64_t *ids, size_t count,
+static __attribute__((noinline)) void locate_1(const dpqi_tier_map *m, const int64_t *ids, uint64_t first, size_t count,
                                                uint8_t *restrict out_tier, int64_t *restrict out_row) {
-    locate_in_stretches(m, ids, count, out_tier, out_row, 1);
+    locate_in_stretches(m, ids, first, count, out_tier, out_row, 1);
 }
-static __attribute__((noinline)) void locate_2(const dpqi_tier_map *m, const int64_t *ids, size_t count,
+static __attribute__((noinline)) void locate_2(const dpqi_tier_map *m, const int64_t *ids, uint64_t first, size_t count,
                                                uint8_t *restrict out_tier, int64_t *restrict out_row) {
-    locate_in_stretches(m, ids, count, out_tier, out_row, 2);
+    locate_in_stretches(m, ids, first, count, out_tier, out_row, 2);
 }
-static __attribute__((noinline)) void locate_3(const dpqi_tier_map *m, const int64_t *ids, size_t count,
+static __attribute__((noinline)) void locate_3(const dpqi_tier_map *m, const int64_t *ids, uint64_t first, size_t count,
                                                uint8_t *restrict out_tier, int64_t *restrict out_row) {
-    locate_in_stretches(m, ids, count, out_tier, out_row, 3);
+    locate_in_stretches(m, ids, first, count, out_tier, out_row, 3);
 }
 
 void DPQI_NAME(index_map)(const dpqi_tier_map *m, size_t count) {
@@ -91,8 +93,8 @@ static __attribute__((noinline)) size_t count_fields(const dpqi_tier_map *m, siz
 
 void DPQI_NAME(locate)(const dpqi_tier_map *m, const int64_t *ids, uint64_t first, size_t count, uint8_t *out_tier,
                        int64_t *out_row) {
-    if (ids && m->stretches) {
-        (m->bits == 1 ? locate_1 : m->bits == 2 ? locate_2 : locate_3)(m, ids, count, out_tier, out_row);
+    if (m->stretches) {
+        (m->bits == 1 ? locate_1 : m->bits == 2 ? locate_2 : locate_3)(m, ids, first, count, out_tier, out_row);
         return;
     }
 #if LANES > 1

@@ -35,13 +35,17 @@ static dpq_status use(const uint8_t *file, size_t bytes, int *out_opened, char *
         check_message(status, &error);
         if (about.rows < 1000 && about.dimension < 1000) {
             const size_t d = (size_t)about.dimension, bytes_needed = dpq_table_neighbors_workspace_bytes(table, 3);
-            float *row = calloc(d, sizeof *row), scores[3];
+            float *row = calloc(d, sizeof *row), *all = calloc(about.rows * d + 1, sizeof *all), scores[3];
             void *workspace = malloc(bytes_needed);
             int64_t id = 0, ids[3];
             size_t count = 0;
+            CHECK(dpq_table_read(table, 0, about.rows, all, d, NULL) == DPQ_OK, "the rows are not read");
             for (int64_t r = -1; r <= (int64_t)about.rows; r++) {
                 const char *word = NULL;
                 dpq_table_lookup(table, &r, 1, DPQ_OUTSIDE_LAST, row, d, NULL);
+                /* However damaged: a row is the same whichever way it is asked for. */
+                CHECK(r < 0 || r >= (int64_t)about.rows || memcmp(row, all + (size_t)r * d, d * sizeof *row) == 0,
+                      "row %lld read in a run is another", (long long)r);
                 if (dpq_table_word(table, r, &word, &count, NULL) == DPQ_OK)
                     dpq_table_find(table, word, count, &id, NULL);
             }
@@ -50,6 +54,7 @@ static dpq_status use(const uint8_t *file, size_t bytes, int *out_opened, char *
             for (dpq_search s = DPQ_SEARCH_COSINE; s <= DPQ_SEARCH_L2; s++)
                 dpq_table_neighbors(table, row, s, 3, -1, workspace, bytes_needed, ids, scores, &count, NULL);
             free(row);
+            free(all);
             free(workspace);
         }
         dpq_table_close(table);

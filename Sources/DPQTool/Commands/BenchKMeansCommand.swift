@@ -7,8 +7,9 @@ struct BenchKMeansCommand: ParsableCommand {
     commandName: "kmeans", abstract: "Time learning codebooks by k-means.",
     discussion: """
       Every run starts anew: from the codewords given, or from rows it chooses, which is part of its time. Then the first \
-      third of the sweeps goes over every fourth row, as in dpq compress, where that leaves 64 rows a codeword; rates count \
-      the rows gone over. "mse" is the mean squared error of a value over all rows, measured afterwards.
+      third of the sweeps goes over every fourth row, as in dpq compress, where that leaves 64 rows a codeword; \
+      operations and bytes count the rows gone over. "mse" is the mean squared error of a value over all rows, measured \
+      afterwards.
       """)
 
   @OptionGroup var data: BenchDataArguments
