@@ -205,6 +205,16 @@ static dpq_status read_tier(dpq_table *table, unsigned index, dpqi_tier *tier, d
 #undef NAME
 }
 
+/* Makes the stretches of a map that is to have them. */
+static dpq_status index_map(dpqi_tier_map *m, uint64_t rows, dpq_error *error) {
+    if (m->tiers > DPQI_STRETCH_TIERS || rows > UINT32_MAX) return DPQ_OK;
+    const size_t count = (size_t)((rows + m->fields - 1) / m->fields), words = dpqi_stretch_words(m->tiers);
+    m->stretches = malloc((count ? count : 1) * words * sizeof *m->stretches);
+    if (!m->stretches) return dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for a tier map");
+    dpqi_active()->index_map(m, count);
+    return DPQ_OK;
+}
+
 /* All tiers, ascending by bits a row, and the map where there are several. */
 static dpq_status read_tiers(dpq_table *table, dpq_error *error) {
     uint64_t rows = 0, bits_before = 0;
@@ -237,7 +247,7 @@ static dpq_status read_tiers(dpq_table *table, dpq_error *error) {
     if (status) return status;
     m->packed = packed->data;
     m->rank = (const uint64_t *)(const void *)rank->data;
-    return dpqi_tier_map_index(m, rows) ? DPQ_OK : dpqi_fail(error, DPQ_ERROR_MEMORY, "no memory for a tier map");
+    return index_map(m, rows, error);
 }
 
 static dpq_status read_norms(dpq_table *table, dpq_error *error) {

@@ -45,9 +45,6 @@ struct dpq_table {
  * where there is no memory. */
 int dpqi_tier_lay_out(dpqi_tier *tier);
 
-/* Makes the stretches of a map that is to have them. Returns 0 where there is no memory. */
-int dpqi_tier_map_index(dpqi_tier_map *map, uint64_t rows);
-
 /* Where the word of row `id` (< rows) lies, checked. Returns 0 where the offsets are damaged. */
 int dpqi_table_word_range(const dpq_table *table, uint64_t id, const uint8_t **out_start, size_t *out_bytes);
 

@@ -1,16 +1,6 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/table.h"
-
-int dpqi_tier_map_index(dpqi_tier_map *m, uint64_t rows) {
-    if (m->tiers > DPQI_STRETCH_TIERS || rows > UINT32_MAX) return 1;
-    const size_t count = (size_t)((rows + m->fields - 1) / m->fields), words = dpqi_stretch_words(m->tiers);
-    m->stretches = malloc((count ? count : 1) * words * sizeof *m->stretches);
-    if (!m->stretches) return 0;
-    dpqi_active()->index_map(m, count);
-    return 1;
-}
 
 /* Tier and place of at most DPQI_ROW_BLOCK rows, whose codes are on their way to the caches then. */
 static __attribute__((noinline)) void locate_and_fetch(const dpq_table *table, const dpqi_kernels *kernels,
