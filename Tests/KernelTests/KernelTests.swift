@@ -59,18 +59,28 @@ func atLevel<R>(_ level: String, _ body: () throws -> R) rethrows -> R {
     var layout = dpq_layout(dimension: dimension, groups: 8, codes: 256, shared: 0)
     let codebook = (0..<dpq_layout_codebook_count(&layout)).map { Float(($0 * 7919) % 1000) / 1000 }
     let table = (0..<rows * dimension).map { Float(($0 * 104_729) % 1000) / 1000 }
+    // Other tests run beside this one: the time is this thread's own, the levels take turns, and the least of each
+    // counts, with more turns for as long as the machine is too busy for it to show.
     var seconds: [String: Double] = [:]
-    for level in levels {
-      atLevel(level) {
-        let best = (0..<5).map { _ in
-          let start = DispatchTime.now().uptimeNanoseconds
+    var turn = 0
+    while turn < 5 || (turn < 200 && seconds[levels[0]]! * 1.5 >= seconds["scalar"]!) {
+      for level in levels {
+        atLevel(level) {
+          let start = threadSeconds()
           assign(table, rows, &layout, codebook)
-          return Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
-        }.min()!
-        seconds[level] = best
+          seconds[level] = min(seconds[level] ?? .infinity, threadSeconds() - start)
+        }
       }
+      turn += 1
     }
     #expect(seconds[levels[0]]! * 1.5 < seconds["scalar"]!, "\(seconds)")
+  }
+
+  /// Processor time of the calling thread.
+  private func threadSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
   private func assign(_ table: [Float], _ rows: Int, _ layout: inout dpq_layout, _ codebook: [Float]) {
