@@ -11,11 +11,10 @@ static size_t slot_count(const dpq_layout *layout) {
 }
 
 /* Whether a first pass over rounded numbers is worth its while: rounding a row and looking for its code in the block that
- * won cost as much as some 100 codes of float32, or some 60 where those have to find the second-best score too. */
-static int is_rounded(const dpq_layout *layout, int checked) {
+ * won cost as much as 60 to 100 codes of float32. */
+static int is_rounded(const dpq_layout *layout) {
     const size_t width = dpq_layout_width(layout);
-    return layout->codes >= (checked ? 128 : 192) && layout->codes <= DPQI_ROUNDED_CODES && width >= 4 &&
-           width <= DPQI_ROUNDED_WIDTH;
+    return layout->codes >= 128 && layout->codes <= DPQI_ROUNDED_CODES && width >= 4 && width <= DPQI_ROUNDED_WIDTH;
 }
 
 static size_t carve_assigner(const dpq_layout *layout, void *memory, dpq_assigner **out) {
@@ -28,7 +27,7 @@ static size_t carve_assigner(const dpq_layout *layout, void *memory, dpq_assigne
     float *squared_norm = DPQI_TAKE(&arena, float, slots);
     float *center = DPQI_TAKE(&arena, float, (layout->groups * width));
     float *raw = DPQI_TAKE(&arena, float, dpq_layout_codebook_count(layout));
-    const int rounds = is_rounded(layout, 1);
+    const int rounds = is_rounded(layout);
     dpqi_rounded *rounded = DPQI_TAKE(&arena, dpqi_rounded, rounds ? slots : 0);
     int32_t *pairs = DPQI_TAKE(&arena, int32_t, rounds ? slots * padded * ((width + 1) / 2) : 0);
     int32_t *rounded_bias = DPQI_TAKE(&arena, int32_t, rounds ? slots * padded : 0);
@@ -202,7 +201,7 @@ uint64_t dpqi_nearest_codes(const dpq_assigner *assigner, const dpqi_batch_kerne
     float slope, constant;
     doubt_bound(assigner, slot, &slope, &constant);
     uint64_t doubtful = 0;
-    const dpqi_rounded *rounded = is_rounded(&assigner->layout, checked) ? assigner->rounded + slot : NULL;
+    const dpqi_rounded *rounded = assigner->rounded ? assigner->rounded + slot : NULL;
     if (rounded && rounded->pairs && kernels->assign_rounded && count >= DPQI_TILE / 4 &&
         (*wait == 0 || --*wait == 0)) {
         uint64_t left;

@@ -4,6 +4,7 @@
 
 typedef struct job {
     const dpqi_batch_kernels *kernels;
+    const dpqi_kernels *reading;
     dpqi_decoder decoder;
     const void *in;
     void *out;
@@ -17,6 +18,7 @@ static int is_valid(const dpq_layout *layout, const void *in, const void *out, s
 static job job_of(const dpq_layout *layout, const void *in, void *out) {
     const size_t width = dpq_layout_width(layout);
     return (job){.kernels = dpqi_batch_active(),
+                 .reading = dpqi_active(),
                  .decoder = {.dimension = layout->dimension,
                              .groups = layout->groups,
                              .codes = layout->codes,
@@ -49,8 +51,8 @@ static void unpack_rows(void *context, size_t begin, size_t end, int worker) {
 static void decode_rows(void *context, size_t begin, size_t end, int worker) {
     (void)worker;
     const job *j = context;
-    j->kernels->runtime->decode_rows(&j->decoder, NULL, begin, NULL, end - begin, (float *)j->out + begin * j->stride,
-                                     j->stride);
+    j->reading->decode_rows(&j->decoder, NULL, begin, NULL, end - begin, (float *)j->out + begin * j->stride,
+                            j->stride);
 }
 
 /* Rows a worker takes at a time. */

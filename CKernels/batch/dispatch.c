@@ -1,16 +1,15 @@
 #include "batch/dispatch.h"
 
 const dpqi_batch_kernels *dpqi_batch_active(void) {
+    static const dpqi_batch_kernels *const kernels[DPQI_LEVELS] = {
 #if defined(__x86_64__)
-    static const dpqi_batch_kernels *const levels[] = {&dpqi_batch_kernels_avx512, &dpqi_batch_kernels_avx2,
-                                                       &dpqi_batch_kernels_scalar};
+        [DPQI_AVX512_VNNI] = &dpqi_batch_kernels_avx512vnni,
+        [DPQI_AVX512] = &dpqi_batch_kernels_avx512,
+        [DPQI_AVX2] = &dpqi_batch_kernels_avx2,
 #elif defined(__aarch64__)
-    static const dpqi_batch_kernels *const levels[] = {&dpqi_batch_kernels_neon, &dpqi_batch_kernels_scalar};
-#else
-    static const dpqi_batch_kernels *const levels[] = {&dpqi_batch_kernels_scalar};
+        [DPQI_NEON] = &dpqi_batch_kernels_neon,
 #endif
-    const dpqi_kernels *active = dpqi_active();
-    size_t level = 0;
-    while (levels[level]->runtime != active) level++;
-    return levels[level];
+        [DPQI_SCALAR] = &dpqi_batch_kernels_scalar
+    };
+    return kernels[dpqi_active_level()];
 }

@@ -39,8 +39,7 @@ typedef struct dpqi_rounded {
 #define DPQI_ROUNDED_CODES 1024
 
 typedef struct dpqi_batch_kernels {
-    const dpqi_kernels *runtime; /* the reading kernels of the same level */
-    size_t lanes;                /* float32 lanes of a vector */
+    size_t lanes; /* float32 lanes of a vector */
 
     /* out[column][DPQI_TILE] = row value - center[column], for rows [first, first + count) of `rows`, count <=
      * DPQI_TILE, columns [0, dimension); missing rows are 0. center may be NULL. */
@@ -128,7 +127,7 @@ typedef struct dpqi_batch_kernels {
     void (*dropout)(const float *values, size_t first, size_t count, float keep, uint64_t seed, float *out);
 } dpqi_batch_kernels;
 
-/* The kernels at the level of dpqi_active(). */
+/* The kernels at the level of dpqi_active_level(). */
 const dpqi_batch_kernels *dpqi_batch_active(void);
 
 /* One table a level, as in core/dispatch.h. */
@@ -136,6 +135,7 @@ extern const dpqi_batch_kernels dpqi_batch_kernels_scalar;
 #if defined(__x86_64__)
 extern const dpqi_batch_kernels dpqi_batch_kernels_avx2;
 extern const dpqi_batch_kernels dpqi_batch_kernels_avx512;
+extern const dpqi_batch_kernels dpqi_batch_kernels_avx512vnni;
 #elif defined(__aarch64__)
 extern const dpqi_batch_kernels dpqi_batch_kernels_neon;
 #endif

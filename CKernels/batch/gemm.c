@@ -25,7 +25,7 @@ void gotoblas_dynamic_init(void) __attribute__((weak));
 static void choose_kernels(void) {
     if (strcmp(openblas_get_corename(), "Prescott") != 0 || !gotoblas_dynamic_quit || !gotoblas_dynamic_init) return;
     const char *level = dpq_isa_available()[0];
-    const char *core = strcmp(level, "avx512") == 0 ? "SkylakeX" : strcmp(level, "avx2") == 0 ? "Haswell" : NULL;
+    const char *core = strncmp(level, "avx512", 6) == 0 ? "SkylakeX" : strcmp(level, "avx2") == 0 ? "Haswell" : NULL;
     if (!core || setenv("OPENBLAS_CORETYPE", core, 0) != 0) return;
     gotoblas_dynamic_quit();
     gotoblas_dynamic_init();

@@ -30,60 +30,76 @@ static int has_avx512(void) {
     const unsigned wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & wanted) == wanted && (b & bit_BMI2);
 }
+
+static int has_vnni(void) {
+    unsigned a, b, c, d;
+    return has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_AVX512VNNI);
+}
 #endif
 
-/* The levels this machine runs, best first, ending with NULL. */
-static const dpqi_kernels *const *available(void) {
+static const char *const names[] = {
 #if defined(__x86_64__)
-    static const dpqi_kernels *const levels[] = {&dpqi_kernels_avx512, &dpqi_kernels_avx2, &dpqi_kernels_scalar, NULL};
-    return levels + (has_avx512() ? 0 : has_avx2() ? 1 : 2);
+    [DPQI_AVX512_VNNI] = "avx512vnni",
+    [DPQI_AVX512] = "avx512",
+    [DPQI_AVX2] = "avx2",
 #elif defined(__aarch64__)
-    static const dpqi_kernels *const levels[] = {&dpqi_kernels_neon, &dpqi_kernels_scalar, NULL};
-    return levels;
+    [DPQI_NEON] = "neon",
+#endif
+    [DPQI_SCALAR] = "scalar",
+    [DPQI_LEVELS] = NULL};
+
+/* The best level of this machine; it runs those behind it too. */
+static dpqi_level best_level(void) {
+#if defined(__x86_64__)
+    return has_vnni() ? DPQI_AVX512_VNNI : has_avx512() ? DPQI_AVX512 : has_avx2() ? DPQI_AVX2 : DPQI_SCALAR;
 #else
-    static const dpqi_kernels *const levels[] = {&dpqi_kernels_scalar, NULL};
-    return levels;
+    return (dpqi_level)0;
 #endif
 }
 
-const char *const *dpq_isa_available(void) {
-#if defined(__aarch64__)
-    static const char *const names[] = {"neon", "scalar", NULL};
-#else
-    static const char *const names[] = {"avx512", "avx2", "scalar", NULL};
-#endif
-    size_t first = 0;
-    while (strcmp(names[first], available()[0]->name) != 0) first++;
-    return names + first;
+const char *const *dpq_isa_available(void) { return names + best_level(); }
+
+/* DPQI_LEVELS where this machine has no level of that name. */
+static dpqi_level level_named(const char *name) {
+    dpqi_level level = best_level();
+    while (level < DPQI_LEVELS && strcmp(names[level], name) != 0) level++;
+    return level;
 }
 
-static const dpqi_kernels *level_named(const char *name) {
-    for (const dpqi_kernels *const *level = available(); *level; level++)
-        if (strcmp((*level)->name, name) == 0) return *level;
-    return NULL;
-}
+/* One more than the level, 0 for none. */
+static atomic_int chosen;
+static _Thread_local int selected;
 
-static _Atomic(const dpqi_kernels *) chosen;
-static _Thread_local const dpqi_kernels *selected;
+dpqi_level dpqi_active_level(void) {
+    if (selected) return (dpqi_level)(selected - 1);
+    int active = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (active) return (dpqi_level)(active - 1);
+    const char *wish = getenv("DPQ_ISA");
+    dpqi_level level = wish ? level_named(wish) : DPQI_LEVELS;
+    if (level == DPQI_LEVELS) level = best_level();
+    /* Threads that race here agree on whoever was first. */
+    return atomic_compare_exchange_strong(&chosen, &active, (int)level + 1) ? level : (dpqi_level)(active - 1);
+}
 
 const dpqi_kernels *dpqi_active(void) {
-    if (selected) return selected;
-    const dpqi_kernels *kernels = atomic_load_explicit(&chosen, memory_order_acquire);
-    if (kernels) return kernels;
-    const char *wish = getenv("DPQ_ISA");
-    kernels = wish ? level_named(wish) : NULL;
-    if (!kernels) kernels = available()[0];
-    /* Threads that race here agree on whoever was first. */
-    const dpqi_kernels *expected = NULL;
-    if (!atomic_compare_exchange_strong(&chosen, &expected, kernels)) kernels = expected;
-    return kernels;
+    static const dpqi_kernels *const kernels[DPQI_LEVELS] = {
+#if defined(__x86_64__)
+        [DPQI_AVX512_VNNI] = &dpqi_kernels_avx512,
+        [DPQI_AVX512] = &dpqi_kernels_avx512,
+        [DPQI_AVX2] = &dpqi_kernels_avx2,
+#elif defined(__aarch64__)
+        [DPQI_NEON] = &dpqi_kernels_neon,
+#endif
+        [DPQI_SCALAR] = &dpqi_kernels_scalar
+    };
+    return kernels[dpqi_active_level()];
 }
 
-const char *dpq_isa_name(void) { return dpqi_active()->name; }
+const char *dpq_isa_name(void) { return names[dpqi_active_level()]; }
 
 dpq_status dpq_isa_select(const char *name) {
-    const dpqi_kernels *kernels = name ? level_named(name) : NULL;
-    if (name && !kernels) return DPQ_ERROR_ARGUMENT;
-    selected = kernels;
+    const dpqi_level level = name ? level_named(name) : DPQI_LEVELS;
+    if (name && level == DPQI_LEVELS) return DPQ_ERROR_ARGUMENT;
+    selected = name ? (int)level + 1 : 0;
     return DPQ_OK;
 }

@@ -22,8 +22,6 @@ typedef void dpqi_locate(const dpqi_tier_map *map, const int64_t *ids, uint64_t 
 typedef void dpqi_index_map(const dpqi_tier_map *map, size_t count);
 
 typedef struct dpqi_kernels {
-    const char *name;
-
     /* The tier of rows `ids`[count], all inside the table, or [first, first + count) where ids is NULL, and their place
      * in it: inside the tier whatever the map holds. */
     dpqi_locate *locate;
@@ -59,7 +57,21 @@ typedef struct dpqi_kernels {
                        size_t count, float *out);
 } dpqi_kernels;
 
-/* The kernels in use. The first call looks at the processor and at DPQ_ISA; thread-safe. */
+/* Instruction-set levels, best first. Their names are in core/dispatch.c. */
+typedef enum dpqi_level {
+#if defined(__x86_64__)
+    DPQI_AVX512_VNNI, /* reads as DPQI_AVX512 does */
+    DPQI_AVX512,
+    DPQI_AVX2,
+#elif defined(__aarch64__)
+    DPQI_NEON,
+#endif
+    DPQI_SCALAR,
+    DPQI_LEVELS
+} dpqi_level;
+
+/* The level in use, and its kernels. The first call looks at the processor and at DPQ_ISA; thread-safe. */
+dpqi_level dpqi_active_level(void);
 const dpqi_kernels *dpqi_active(void);
 
 /* What levels share. */

@@ -31,7 +31,8 @@ extern "C" {
 
 /* ---- the machine ------------------------------------------------------------------------------------------------ */
 
-/* Name of the instruction-set level whose kernels the calling thread runs: "scalar", "avx2", "avx512" or "neon". */
+/* Name of the instruction-set level whose kernels the calling thread runs: "scalar", "avx2", "avx512", "avx512vnni"
+ * (AVX-512 with products of whole numbers) or "neon". */
 DPQ_API const char *dpq_isa_name(void);
 
 /* Levels this machine can run, best first, as a NULL-terminated array of static strings. */

@@ -17,7 +17,6 @@
 #include "kernels/binary.h"
 
 const dpqi_batch_kernels DPQI_NAME(batch_kernels) = {
-    .runtime = &DPQI_NAME(kernels),
     .lanes = LANES,
     .pack = DPQI_NAME(pack),
     .unpack = DPQI_NAME(unpack),

@@ -22,33 +22,41 @@ static inline vi round_pair(const float *tile, size_t column, size_t width, vf s
     return vi_pairs(x[0], x[1]);
 }
 
-/* The lowest code of its block that reaches `least[r]`, for ROWS_FOUND rows; returns which have several or none. */
+#define ROWS_ROUNDED (ROWS_AT_ONCE * LANES)
+/* Rows that are scored once more together: one alone would wait for each product. */
 #define ROWS_FOUND 4
-static inline __attribute__((always_inline)) uint64_t
-find_rounded(const int32_t *rounded, size_t pairs, const dpqi_rounded *book, const int32_t *least, int32_t *codes) {
-    uint32_t candidates[ROWS_FOUND] = {0};
-    for (size_t i = 0; i < DPQI_CODE_BLOCK; i += LANES) {
-        vi score[ROWS_FOUND];
-        const int32_t *c[ROWS_FOUND];
-        for (int r = 0; r < ROWS_FOUND; r++) {
-            score[r] = vi_load(book->bias + codes[r] + i);
-            c[r] = book->pairs + (size_t)codes[r] * pairs + i;
+/* Replaces the first code of the block that won by the lowest that reaches `least`, for ROWS_ROUNDED rows; returns the rows
+ * that have several such codes or none, whose code is then undefined. */
+static inline uint64_t find_rounded(const int32_t *rounded, size_t pairs, const dpqi_rounded *book,
+                                    const int32_t *least, int32_t *codes) {
+    int32_t candidates[ROWS_ROUNDED];
+    for (size_t first = 0; first < ROWS_ROUNDED; first += ROWS_FOUND) {
+        uint32_t found[ROWS_FOUND] = {0};
+        for (size_t i = 0; i < DPQI_CODE_BLOCK; i += LANES) {
+            vi score[ROWS_FOUND];
+            const int32_t *c[ROWS_FOUND];
+            for (size_t r = 0; r < ROWS_FOUND; r++) {
+                score[r] = vi_load(book->bias + codes[first + r] + i);
+                c[r] = book->pairs + (size_t)codes[first + r] * pairs + i;
+            }
+            for (size_t p = 0; p < pairs; p++)
+                for (size_t r = 0; r < ROWS_FOUND; r++)
+                    score[r] = vi_add_pairs(score[r], vi_load(c[r] + p * DPQI_CODE_BLOCK),
+                                            vi_set1(rounded[p * DPQI_TILE + first + r]));
+            for (size_t r = 0; r < ROWS_FOUND; r++)
+                found[r] |= vm_bits(vi_gt(score[r], vi_set1(least[first + r]))) << i;
         }
-        for (size_t p = 0; p < pairs; p++)
-            for (int r = 0; r < ROWS_FOUND; r++)
-                score[r] = vi_add(score[r], vi_multiply_pairs(vi_set1(rounded[p * DPQI_TILE + (size_t)r]),
-                                                              vi_load(c[r] + p * DPQI_CODE_BLOCK)));
-        for (int r = 0; r < ROWS_FOUND; r++) candidates[r] |= vm_bits(vi_gt(score[r], vi_set1(least[r]))) << i;
+        for (size_t r = 0; r < ROWS_FOUND; r++) candidates[first + r] = (int32_t)found[r];
     }
     uint64_t unsure = 0;
-    for (int r = 0; r < ROWS_FOUND; r++) {
-        unsure |= (uint64_t)((candidates[r] & (candidates[r] - 1)) != 0 || candidates[r] == 0) << r;
-        codes[r] += __builtin_ctz(candidates[r] | 1 << DPQI_CODE_BLOCK) % DPQI_CODE_BLOCK;
+    for (size_t r = 0; r < ROWS_ROUNDED; r += LANES) {
+        const vi all = vi_load(candidates + r), lowest = vi_lowest_bit(all);
+        unsure |= rows_of(vi_gt(all, lowest), r) | rows_of(vi_gt(vi_set1(1), all), r);
+        vi_store(codes + r, vi_add(vi_load(codes + r), vi_bit_number(lowest)));
     }
     return unsure;
 }
 
-#define ROWS_ROUNDED (ROWS_AT_ONCE * LANES)
 /* Codes of ROWS_ROUNDED rows; returns those that have no clear one. `gaps`: how far the best must lead; out: the largest
  * score of each block, and what a score must exceed to be among the best. */
 static inline uint64_t assign_rounded_vectors(const int32_t *rounded, size_t pairs, const dpqi_rounded *book,
@@ -72,8 +80,7 @@ static inline uint64_t assign_rounded_vectors(const int32_t *rounded, size_t pai
                 for (int v = 0; v < ROWS_AT_ONCE; v++) x[v] = vi_load(rounded + p * DPQI_TILE + v * LANES);
                 for (int i = 0; i < CODES_AT_ONCE; i++) {
                     const vi pair = vi_set1(c[p * DPQI_CODE_BLOCK + (size_t)i]);
-                    for (int v = 0; v < ROWS_AT_ONCE; v++)
-                        score[i][v] = vi_add(score[i][v], vi_multiply_pairs(x[v], pair));
+                    for (int v = 0; v < ROWS_AT_ONCE; v++) score[i][v] = vi_add_pairs(score[i][v], x[v], pair);
                 }
             }
             for (int i = 0; i < CODES_AT_ONCE; i++)
@@ -95,9 +102,7 @@ static inline uint64_t assign_rounded_vectors(const int32_t *rounded, size_t pai
         vi_store(out_least + v * LANES, lead);
         unsure |= rows_of(vi_gt(second[v], lead), (size_t)v * LANES);
     }
-    for (size_t r = 0; r < ROWS_ROUNDED; r += ROWS_FOUND)
-        unsure |= find_rounded(rounded + r, pairs, book, out_least + r, out_code + r) << r;
-    return unsure;
+    return unsure | find_rounded(rounded, pairs, book, out_least, out_code);
 }
 
 /* Rounds a tile; `gaps`: how far the best score must lead. Returns the rows that are beyond the numbers. */

@@ -13,7 +13,6 @@
 #include "kernels/narrow.h"
 
 const dpqi_kernels DPQI_NAME(kernels) = {
-    .name = DPQI_STRING(DPQI_LEVEL),
 #if LANES == 16
     .locate = dpqi_locate_avx2,
     .index_map = dpqi_index_map_avx2,

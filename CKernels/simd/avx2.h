@@ -140,14 +140,20 @@ static inline vi vi_max(vi a, vi b) { return _mm256_max_epi32(a, b); }
 static inline vi vi_min(vi a, vi b) { return _mm256_min_epi32(a, b); }
 static inline vm vi_gt(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpgt_epi32(a, b)); }
 static inline vi vi_round(vf a) { return _mm256_cvtps_epi32(a); }
+static inline vi vi_lowest_bit(vi a) { return _mm256_and_si256(a, _mm256_sub_epi32(_mm256_setzero_si256(), a)); }
+/* Of a power of two. */
+static inline vi vi_bit_number(vi a) {
+    const __m256i exponent = _mm256_srli_epi32(_mm256_castps_si256(_mm256_cvtepi32_ps(a)), 23);
+    return _mm256_sub_epi32(exponent, _mm256_set1_epi32(127));
+}
 /* Rounded; numbers beyond 16 bits become the largest. */
 static inline vi vi_pairs(vf low, vf high) {
     const __m256i order =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
     return _mm256_shuffle_epi8(_mm256_packs_epi32(vi_round(low), vi_round(high)), order);
 }
-/* low * low + high * high */
-static inline vi vi_multiply_pairs(vi a, vi b) { return _mm256_madd_epi16(a, b); }
+/* sum + low * low + high * high */
+static inline vi vi_add_pairs(vi sum, vi a, vi b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
 typedef __m128 v4;
 static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
 static inline void v4_store(float *p, v4 a) { _mm_storeu_ps(p, a); }

@@ -1,18 +1,29 @@
-/* The vector vocabulary over AVX-512 F, DQ, BW, VL: 16 lanes, 32 registers, mask registers. */
+/* The vector vocabulary over AVX-512 F, DQ, BW, VL: 16 lanes, 32 registers, mask registers. With AVX512_VNNI defined, the
+ * level above that, whose processors multiply and add pairs of whole numbers in one instruction. */
 #include <immintrin.h>
 
 #include "simd/convert.h"
 
 /* Functions from here to simd/end.h are for this level. */
-#define DPQI_LEVEL avx512
 #define DPQI_TARGETED
+#ifdef AVX512_VNNI
+#define DPQI_LEVEL avx512vnni
+#define VNNI "avx512vnni,"
+#else
+#define DPQI_LEVEL avx512
+#define VNNI ""
+#endif
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c,bmi2"))),         \
+#pragma clang attribute push(__attribute__((target(VNNI "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c,bmi2"))),    \
                              apply_to = function)
 #else
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c,bmi2")
+#ifdef AVX512_VNNI
+#pragma GCC target("avx512vnni")
 #endif
+#endif
+#undef VNNI
 
 #define LANES 16
 #define ROWS_AT_ONCE 4
@@ -130,6 +141,32 @@ static inline code_spread spread_of(size_t bits) {
 }
 static inline uint64_t spread_bytes(code_spread fields, uint64_t word) { return _pdep_u64(word, fields); }
 static inline uint64_t spread_pairs(code_spread fields, uint64_t word) { return _pdep_u64(word, fields); }
+#ifdef AVX512_VNNI
+/* Whole numbers of 16 bits in pairs, one pair a lane. */
+#define MULTIPLIES_PAIRS
+static inline vf vf_abs(vf a) { return _mm512_abs_ps(a); }
+/* Also where one is not a number. */
+static inline vm vf_not_below(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ); }
+static inline vm vm_or(vm a, vm b) { return (vm)(a | b); }
+static inline vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
+static inline vi vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
+static inline vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
+static inline vi vi_max(vi a, vi b) { return _mm512_max_epi32(a, b); }
+static inline vi vi_min(vi a, vi b) { return _mm512_min_epi32(a, b); }
+static inline vm vi_gt(vi a, vi b) { return _mm512_cmpgt_epi32_mask(a, b); }
+static inline vi vi_round(vf a) { return _mm512_cvtps_epi32(a); }
+static inline vi vi_lowest_bit(vi a) { return _mm512_and_si512(a, _mm512_sub_epi32(_mm512_setzero_si512(), a)); }
+/* Of a power of two. */
+static inline vi vi_bit_number(vi a) {
+    return _mm512_sub_epi32(_mm512_srli_epi32(_mm512_castps_si512(_mm512_cvtepi32_ps(a)), 23), _mm512_set1_epi32(127));
+}
+/* Rounded; of numbers beyond 16 bits the lowest remain. */
+static inline vi vi_pairs(vf low, vf high) {
+    return _mm512_mask_blend_epi16(0xaaaaaaaa, vi_round(low), _mm512_slli_epi32(vi_round(high), 16));
+}
+/* sum + low * low + high * high */
+static inline vi vi_add_pairs(vi sum, vi a, vi b) { return _mm512_dpwssd_epi32(sum, a, b); }
+#endif
 typedef __m128 v4;
 static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
 static inline void v4_store(float *p, v4 a) { _mm_storeu_ps(p, a); }

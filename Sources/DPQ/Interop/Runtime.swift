@@ -8,7 +8,7 @@ import CKernels
 
 /// What the library runs on: instruction set, threads, memory, time.
 public enum Runtime {
-  /// Name of the instruction-set level whose kernels run: `scalar`, `avx2`, `avx512` or `neon`.
+  /// Name of the instruction-set level whose kernels run: `scalar`, `avx2`, `avx512`, `avx512vnni` or `neon`.
   public static var instructionSet: String { String(cString: dpq_isa_name()) }
 
   /// Levels this machine can run, best first.
