@@ -20,6 +20,7 @@ typedef struct dpqi_bag {
 typedef void dpqi_locate(const dpqi_tier_map *map, const int64_t *ids, uint64_t first, size_t count, uint8_t *out_tier,
                          int64_t *out_row);
 typedef void dpqi_index_map(const dpqi_tier_map *map, size_t count);
+typedef void dpqi_score_tables(const dpqi_decoder *decoder, const float *query, int distance, float *out);
 
 typedef struct dpqi_kernels {
     /* The tier of rows `ids`[count], all inside the table, or [first, first + count) where ids is NULL, and their place
@@ -52,7 +53,7 @@ typedef struct dpqi_kernels {
     /* Scores without decoding: what each codeword gives against a query, out[groups][codes] (products, or where
      * codewords are not added squared distances; a query of NULL is all zeros), and the sum of a row's entries. Norms
      * are left to the caller. */
-    void (*score_tables)(const dpqi_decoder *decoder, const float *query, int distance, float *out);
+    dpqi_score_tables *score_tables;
     void (*score_rows)(const dpqi_decoder *decoder, const float *tables, const int64_t *ids, uint64_t first,
                        size_t count, float *out);
 } dpqi_kernels;
@@ -77,12 +78,15 @@ const dpqi_kernels *dpqi_active(void);
 /* What levels share. */
 dpqi_locate dpqi_locate_scalar;
 dpqi_index_map dpqi_index_map_scalar;
+dpqi_score_tables dpqi_score_tables_scalar;
 #if defined(__x86_64__)
 dpqi_locate dpqi_locate_avx2;
 dpqi_index_map dpqi_index_map_avx2;
+dpqi_score_tables dpqi_score_tables_avx2;
 #elif defined(__aarch64__)
 dpqi_locate dpqi_locate_neon;
 dpqi_index_map dpqi_index_map_neon;
+dpqi_score_tables dpqi_score_tables_neon;
 #endif
 
 /* One table a level; absent levels of other architectures are not linked. */

@@ -13,12 +13,14 @@
 #include "kernels/narrow.h"
 
 const dpqi_kernels DPQI_NAME(kernels) = {
-#if LANES == 16
+#if LANES == 16 /* what has no vectors */
     .locate = dpqi_locate_avx2,
     .index_map = dpqi_index_map_avx2,
+    .score_tables = dpqi_score_tables_avx2,
 #else
     .locate = DPQI_NAME(locate),
     .index_map = DPQI_NAME(index_map),
+    .score_tables = DPQI_NAME(score_tables),
 #endif
     .decode_rows = DPQI_NAME(decode_rows),
 #if LANES >= 8
@@ -26,6 +28,5 @@ const dpqi_kernels DPQI_NAME(kernels) = {
 #endif
     .decode_sums = DPQI_NAME(decode_sums),
     .narrow = DPQI_NAME(narrow),
-    .score_tables = DPQI_NAME(score_tables),
     .score_rows = DPQI_NAME(score_rows),
 };

@@ -1,9 +1,10 @@
 /* Scores of rows against a query without decoding them: what a codeword contributes is looked up and added. */
 
+#if LANES != 16 /* AVX-512 has no more to offer here than AVX2 */
 /* out[groups][1 << bits]: the product of a group's part of the query with each codeword, or where `distance` is set
  * their squared distance. A query of NULL is all zeros: squared norms. Codes that no codeword answers to have the last
  * one's entry. */
-static void DPQI_NAME(score_tables)(const dpqi_decoder *d, const float *query, int distance, float *out) {
+void DPQI_NAME(score_tables)(const dpqi_decoder *d, const float *query, int distance, float *out) {
     static const float zeros[1] = {0};
     for (size_t g = 0; g < d->groups; g++) {
         const size_t column = d->adds ? 0 : g * d->width;
@@ -28,6 +29,7 @@ static void DPQI_NAME(score_tables)(const dpqi_decoder *d, const float *query, i
         for (size_t k = d->codes; k < (size_t)1 << d->bits; k++) table[k] = table[d->codes - 1];
     }
 }
+#endif
 
 /* Codes of 4 bits: a table is a register or a few, and LANES rows are looked up at once. Their codes are turned on
  * their side by words of eight. */

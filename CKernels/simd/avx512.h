@@ -170,6 +170,10 @@ static inline vi vi_add_pairs(vi sum, vi a, vi b) { return _mm512_dpwssd_epi32(s
 typedef __m128 v4;
 static inline v4 v4_load(const float *p) { return _mm_loadu_ps(p); }
 static inline void v4_store(float *p, v4 a) { _mm_storeu_ps(p, a); }
+static inline void v4_stream(float *p, v4 a) { _mm_stream_ps(p, a); }
+/* All but the last or first value, which lies elsewhere. */
+static inline v4 v4_set_last(v4 a, const float *last) { return _mm_insert_ps(a, _mm_load_ss(last), 0x30); }
+static inline v4 v4_set_first(v4 a, const float *first) { return _mm_insert_ps(a, _mm_load_ss(first), 0x00); }
 static inline v4 v4_join(const float *low, const float *high) {
     return _mm_loadh_pi(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)low)), (const __m64 *)high);
 }
