@@ -227,7 +227,8 @@ static __attribute__((noinline)) void decode_row(const row_way *way, size_t id, 
 
 #if LANES >= 8 /* the levels that can store past the caches */
 
-/* Processors of the AVX2 level stream better apart from other work; those of AVX-512 that were measured do not. */
+/* Processors of the AVX2 level stream better apart from other work; those of AVX-512 that were measured do so from the registers
+ * alone. */
 #define STREAMED_APART (LANES == 8)
 
 /* Streams the whole lines of buffer[line, end) to *out, of which values before `begin` of the first line are not there.
