@@ -46,9 +46,11 @@ static inline __attribute__((always_inline)) void turn_rows(const dpq_rows *rows
     for (size_t r = 0; r < DPQI_TILE; r += LANES) {
         const size_t present = r >= count ? 0 : count - r < LANES ? count - r : LANES;
         const float *factors = scale ? scale + r : NULL;
-        if (present == LANES && dimension >= LANES) {
+        if (present == 0) {
+            for (size_t c = 0; c < dimension; c++) vf_store(out + c * DPQI_TILE + r, vf_set1(0));
+        } else if (present == LANES && dimension >= LANES) {
             turn_lanes(data + r * pitch, pitch, type, dimension, LANES, factors, center, out + r);
-        } else if (present > 0 && dimension >= LANES) {
+        } else if (dimension >= LANES) {
             turn_lanes(data + r * pitch, pitch, type, dimension, present, factors, center, out + r);
         } else {
             for (size_t c = 0; c < dimension; c++)
