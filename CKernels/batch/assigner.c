@@ -10,9 +10,8 @@ static size_t slot_count(const dpq_layout *layout) {
     return layout->groups > 1 && layout->groups * dpq_layout_width(layout) != layout->dimension ? 2 : 1;
 }
 
-/* Whether a first pass over rounded numbers is worth its while: rounding a row and looking for its code in the block that
- * won cost as much as 60 to 100 codes of float32. */
-static int is_rounded(const dpq_layout *layout) {
+/* Rounding a row and looking for its code in the block that won cost as much as 60 to 100 codes of float32. */
+int dpqi_is_rounded(const dpq_layout *layout) {
     const size_t width = dpq_layout_width(layout);
     return layout->codes >= 128 && layout->codes <= DPQI_ROUNDED_CODES && width >= 4 && width <= DPQI_ROUNDED_WIDTH;
 }
@@ -27,7 +26,7 @@ static size_t carve_assigner(const dpq_layout *layout, void *memory, dpq_assigne
     float *squared_norm = DPQI_TAKE(&arena, float, slots);
     float *center = DPQI_TAKE(&arena, float, (layout->groups * width));
     float *raw = DPQI_TAKE(&arena, float, dpq_layout_codebook_count(layout));
-    const int rounds = is_rounded(layout);
+    const int rounds = dpqi_is_rounded(layout);
     dpqi_rounded *rounded = DPQI_TAKE(&arena, dpqi_rounded, rounds ? slots : 0);
     int32_t *pairs = DPQI_TAKE(&arena, int32_t, rounds ? slots * padded * ((width + 1) / 2) : 0);
     int32_t *rounded_bias = DPQI_TAKE(&arena, int32_t, rounds ? slots * padded : 0);

@@ -24,6 +24,9 @@ struct dpq_assigner {
     int32_t *rounded_bias;
 };
 
+/* Whether a first pass over rounded numbers is worth its while. */
+int dpqi_is_rounded(const dpq_layout *layout);
+
 /* The nearest codes of one group of a tile. With `checked` returns the rows that float64 has to decide. `wait`: groups to
  * come for which the first pass is not tried, as it left too many rows before; it changes no result. */
 uint64_t dpqi_nearest_codes(const dpq_assigner *assigner, const dpqi_batch_kernels *kernels, size_t slot,

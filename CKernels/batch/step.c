@@ -11,6 +11,7 @@
  *
  * What groups share is kept per group and added up in their order, so the results are the same bytes at any thread
  * count. */
+#include "batch/assigner.h"
 #include "batch/dispatch.h"
 #include "batch/parallel.h"
 #include "batch/walk.h"
@@ -32,6 +33,7 @@ typedef struct step_scratch {
     float *gradient;       /* [codes][DPQI_TILE] */
     float *inverse, *mean; /* [DPQI_TILE] */
     int32_t *codes;        /* [groups of a block][DPQI_TILE] */
+    int wait;              /* see dpqi_nearest_codes */
 } step_scratch;
 
 /* Groups whose keys and sums stay in the second-level cache together while the batch goes by: at least a block of them.
@@ -68,7 +70,15 @@ static size_t carve_scratch(const dpq_step *step, void *memory, step_scratch *ou
     out->inverse = DPQI_TAKE(&arena, float, DPQI_TILE);
     out->mean = DPQI_TAKE(&arena, float, DPQI_TILE);
     out->codes = DPQI_TAKE(&arena, int32_t, groups * DPQI_TILE);
+    out->wait = 0;
     return arena.used;
+}
+
+/* Bytes of the assigner that finds the codes, where that is faster than largest responses are: the first pass over rounded
+ * numbers is for nearest codewords, which those of VQ are unless responses are normalised. Else 0. */
+static size_t assigner_bytes(const dpq_step *step) {
+    const dpq_layout layout = {step->groups * step->width, step->groups, step->codes, step->shared};
+    return step->variant == DPQ_VQ && !step->normalise && dpqi_is_rounded(&layout) ? dpq_assigner_bytes(&layout) : 0;
 }
 
 /* Buffers of the whole call. */
@@ -88,6 +98,7 @@ typedef struct step_shared {
     float *pooled;           /* [2][codes]: means and variances of this batch */
     float *mean;             /* [codes] */
     float *factor;           /* [codes]: 1 / sqrt(variance + epsilon) */
+    char *assigner;          /* [assigner_bytes(step)] */
 } step_shared;
 
 /* Numbers of a lower triangle, and the place of one. */
@@ -113,6 +124,7 @@ static size_t carve_shared(const dpq_step *step, void *memory, step_shared *out)
     out->pooled = DPQI_TAKE(&arena, float, 2 * step->codes);
     out->mean = DPQI_TAKE(&arena, float, step->codes);
     out->factor = DPQI_TAKE(&arena, float, step->codes);
+    out->assigner = DPQI_TAKE(&arena, char, assigner_bytes(step));
     return arena.used;
 }
 
@@ -133,8 +145,9 @@ typedef struct step_task {
     const dpq_step *step;
     const dpqi_batch_kernels *kernels;
     const float *query, *keys, *values, *upstream;
-    const uint16_t *codes;      /* backward */
-    const float *mean, *factor; /* of the normalisation, or NULL */
+    const uint16_t *codes;        /* backward */
+    const float *mean, *factor;   /* of the normalisation, or NULL */
+    const dpq_assigner *assigner; /* forward, or NULL */
     step_shared shared;
     char *scratch;
     size_t scratch_bytes;
@@ -371,26 +384,39 @@ static void prepare_codewords(const step_task *task, size_t group, float *codewo
     }
 }
 
+/* The codes of one group of a tile. */
+static void choose_group(const step_task *task, const dpqi_block *block, size_t group, const float *tile,
+                         step_scratch *scratch, int32_t *codes) {
+    const dpq_step *step = task->step;
+    const dpq_assigner *assigner = task->assigner;
+    if (assigner) {
+        dpqi_nearest_codes(assigner, task->kernels, dpqi_slot(assigner, group), tile, block->rows, 0, &scratch->wait,
+                           codes);
+        return;
+    }
+    const size_t size = padded(step->codes), columns = step->width + (size_t)has_norm(step);
+    float *keys = scratch->keys + (group - scratch->first_group) * size * (step->width + 1);
+    float *bias = scratch->bias + (group - scratch->first_group) * size;
+    if (block->first_row == 0) prepare_codewords(task, group, keys, bias);
+    if (has_norm(step)) {
+        extend_tile(task, tile, block->rows, 1, 0, scratch);
+        tile = scratch->extended;
+    }
+    task->kernels->assign_tile(tile, block->rows, columns, keys, bias, step->codes, codes);
+}
+
 static void choose_codes(const step_task *task, const dpqi_block *block, const dpqi_block *next,
                          step_scratch *scratch) {
     const dpq_step *step = task->step;
     const size_t groups = block->end_group - block->first_group, stride = step->groups * step->width;
-    const size_t width = step->width, columns = width + (size_t)has_norm(step), size = padded(step->codes);
-    load_block(task, task->query, block, step->variant == DPQ_VQ ? task->shared.centers : NULL, scratch->query);
+    const size_t width = step->width;
+    const float *centers = task->assigner ? task->assigner->center : task->shared.centers;
+    load_block(task, task->query, block, step->variant == DPQ_VQ ? centers : NULL, scratch->query);
     for (size_t i = 0; i < groups; i++) {
-        const size_t group = block->first_group + i;
         const float *tile = scratch->query + i * width * DPQI_TILE;
-        float *keys = scratch->keys + (group - scratch->first_group) * size * (width + 1);
-        float *bias = scratch->bias + (group - scratch->first_group) * size;
-        int32_t *codes = scratch->codes + i * DPQI_TILE;
         fetch_next(task, task->query, block, next, i);
         if (task->output) fetch_next(task, task->output, block, next, i);
-        if (block->first_row == 0) prepare_codewords(task, group, keys, bias);
-        if (has_norm(step)) {
-            extend_tile(task, tile, block->rows, 1, 0, scratch);
-            tile = scratch->extended;
-        }
-        task->kernels->assign_tile(tile, block->rows, columns, keys, bias, step->codes, codes);
+        choose_group(task, block, block->first_group + i, tile, scratch, scratch->codes + i * DPQI_TILE);
     }
     const size_t at = block_offset(step, block, 0), book = step->shared ? 0 : step->codes;
     float *output = task->output ? task->output + at : NULL;
@@ -448,7 +474,12 @@ dpq_status dpq_step_forward(const dpq_step *step, const float *query, const floa
             out_statistics[k] = step->normalise ? statistics[k] : 0;
             out_statistics[step->codes + k] = step->normalise ? statistics[step->codes + k] : 1;
         }
-    if (step->variant == DPQ_VQ) set_centers(&task);
+    if (assigner_bytes(step)) {
+        const dpq_layout layout = {step->groups * step->width, step->groups, step->codes, step->shared};
+        dpq_assigner_init(&layout, keys, DPQ_NEAREST, task.shared.assigner, assigner_bytes(step), &task.assigner);
+    } else if (step->variant == DPQ_VQ) {
+        set_centers(&task);
+    }
     task.wants_loss = out_regularization && step->variant == DPQ_VQ;
     dpqi_parallel(workers, step->groups, groups_of_a_piece(step, workers), choose_codes_task, &task);
     if (out_regularization) {
@@ -704,8 +735,10 @@ dpq_status dpq_step_backward(const dpq_step *step, const float *query, const flo
     if (status != DPQ_OK) return status;
     const int sx = step->variant == DPQ_SX;
     if (step->batch == 0 || !codes || !upstream || (sx && step->normalise && !statistics)) return DPQ_ERROR_ARGUMENT;
-    int invalid = 0;
-    for (size_t i = 0; i < step->batch * step->groups; i++) invalid |= codes[i] >= step->codes;
+    /* In 16 bits, for then the compiler compares eight and more at once. */
+    const uint16_t last = (uint16_t)(step->codes - 1);
+    uint16_t invalid = 0;
+    for (size_t i = 0; i < step->batch * step->groups; i++) invalid |= codes[i] > last;
     if (invalid) return DPQ_ERROR_ARGUMENT;
     task.upstream = upstream;
     task.codes = codes;

@@ -51,10 +51,12 @@ static void DPQI_NAME(accumulate)(const float *rows, size_t stride, size_t count
 static inline __attribute__((always_inline)) void copy_words(const float *values, size_t book, const int32_t *codes,
                                                              size_t groups, size_t count, size_t width, float *out,
                                                              size_t stride) {
-    for (size_t r = 0; r < count; r++)
+    for (size_t r = 0; r < count; r++) {
+        if (r + ROWS_AHEAD < count) fetch_to_write(out + (r + ROWS_AHEAD) * stride, groups * width);
         for (size_t j = 0; j < groups; j++)
             memcpy(out + r * stride + j * width, values + (j * book + (size_t)codes[j * DPQI_TILE + r]) * width,
                    width * sizeof *values);
+    }
 }
 
 /* out[r][j][width] = values[j][codes[j][r]] for r < count, j < groups; rows of out `stride` apart; values

@@ -288,7 +288,8 @@ static inline __attribute__((always_inline)) void replace_cells(const float *key
                                                                 double *sums) {
     enum { CHAINS = 8 }; /* of sums: one alone would wait for each addition */
     float parts[(DPQI_BLOCK_COLUMNS + 1) * CHAINS] = {0};
-    for (size_t r = 0; r < count; r++)
+    for (size_t r = 0; r < count; r++) {
+        if (out && r + ROWS_AHEAD < count) fetch_to_write(out + (r + ROWS_AHEAD) * stride, groups * width);
         for (size_t j = 0; j < groups; j++) {
             const float *key = keys + (j * book + (size_t)codes[j * DPQI_TILE + r]) * width;
             const size_t at = r * stride + j * width;
@@ -299,6 +300,7 @@ static inline __attribute__((always_inline)) void replace_cells(const float *key
             }
             if (out) memcpy(out + at, key, width * sizeof *key);
         }
+    }
     for (size_t j = 0; j < groups; j++)
         for (int c = 0; c < CHAINS; c++) sums[j] += (double)parts[j * CHAINS + (size_t)c];
 }
@@ -322,7 +324,8 @@ static inline __attribute__((always_inline)) void pull_cells(const float *rows, 
                                                              const float *keys, size_t book, const uint16_t *codes,
                                                              size_t code_stride, float weight, float *out) {
     enum { AT_ONCE = 8 };
-    for (size_t r = 0; r < count; r++)
+    for (size_t r = 0; r < count; r++) {
+        if (r + ROWS_AHEAD < count) fetch_to_write(out + (r + ROWS_AHEAD) * stride, groups * width);
         for (size_t j = 0; j < groups; j++) {
             const float *key = keys + (j * book + codes[r * code_stride + j]) * width;
             const size_t at = r * stride + j * width;
@@ -337,6 +340,7 @@ static inline __attribute__((always_inline)) void pull_cells(const float *rows, 
                 memcpy(out + at + first, values, count_here * sizeof *values);
             }
         }
+    }
 }
 
 /* out[r][j] = upstream[r][j] + weight * (rows[r][j] - keys[j][codes[r][j]]); keys [groups][book][width], book 0

@@ -76,11 +76,21 @@ static void DPQI_NAME(load_tile)(const dpq_rows *rows, size_t first, size_t coun
     }
 }
 
+/* Where rows are written a stretch each, the first store to a line waits for it, and the stores behind it do too: at
+ * AVX-512 lines are fetched a row or two before. (AMD's Zen 3, which stops at AVX2, is slower that way.) */
+#define ROWS_AHEAD 2
+static inline __attribute__((always_inline)) void fetch_to_write(const float *row, size_t values) {
+    enum { LINE_VALUES = 16 };
+    if (LANES < 16) return;
+    DPQI_ROLLED for (size_t c = 0; c < values; c += LINE_VALUES) __builtin_prefetch(row + c, 1, 3);
+}
+
 /* The inverse of load_tile for float32 rows: out[row][column], rows out_stride apart, of the first `count` rows. */
 static void DPQI_NAME(store_tile)(const float *tile, size_t count, size_t columns, float *out, size_t out_stride) {
     for (size_t r = 0; r < count; r += LANES) {
         const size_t present = count - r < LANES ? count - r : LANES;
         size_t c = 0;
+        for (size_t i = 0; i < present; i++) fetch_to_write(out + (r + i) * out_stride, columns);
         for (; c + LANES <= columns; c += LANES) {
             vf block[LANES];
             for (size_t i = 0; i < LANES; i++) block[i] = vf_load(tile + (c + i) * DPQI_TILE + r);

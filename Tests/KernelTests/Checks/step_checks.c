@@ -37,18 +37,25 @@ static void free_batch(batch *b) {
     free(b->statistics), free(b->query_gradient), free(b->key_gradient), free(b->value_gradient);
 }
 
+/* In a workspace of its own: nothing that forward left behind may be relied on. */
+static dpq_status backward(batch *b, int threads, float key_weight, float commitment) {
+    const size_t bytes = dpq_step_workspace_bytes(&b->step, threads);
+    void *workspace = aligned(bytes);
+    memset(workspace, 0x77, bytes);
+    const dpq_status status =
+        dpq_step_backward(&b->step, b->query, b->keys, b->values, b->codes, b->statistics, b->upstream, key_weight,
+                          commitment, threads, workspace, bytes, b->query_gradient, b->key_gradient, b->value_gradient);
+    free(workspace);
+    return status;
+}
+
 static dpq_status run(batch *b, int threads, float key_weight, float commitment) {
     const size_t bytes = dpq_step_workspace_bytes(&b->step, threads);
     void *workspace = aligned(bytes);
-    dpq_status status = dpq_step_forward(&b->step, b->query, b->keys, b->values, NULL, threads, workspace, bytes,
-                                         b->codes, b->output, b->statistics, &b->regularization);
-    memset(workspace, 0x77, bytes); /* backward may rely on nothing forward left behind */
-    if (status == DPQ_OK)
-        status = dpq_step_backward(&b->step, b->query, b->keys, b->values, b->codes, b->statistics, b->upstream,
-                                   key_weight, commitment, threads, workspace, bytes, b->query_gradient,
-                                   b->key_gradient, b->value_gradient);
+    const dpq_status status = dpq_step_forward(&b->step, b->query, b->keys, b->values, NULL, threads, workspace, bytes,
+                                               b->codes, b->output, b->statistics, &b->regularization);
     free(workspace);
-    return status;
+    return status == DPQ_OK ? backward(b, threads, key_weight, commitment) : status;
 }
 
 /* Normalised responses in float64, [cells][codes]. */
@@ -97,7 +104,29 @@ static dpq_step shape(uint64_t *seed, int trial) {
     s.normalise = trial / 4 % 2;
     s.temperature = trial % 3 ? 1 : 0.37f;
     s.epsilon = 1e-3f;
+    if (trial % 12 == 5) { /* nearest codewords of so many that products of whole numbers come first */
+        s.codes = 128 + random_below(seed, 897);
+        s.width = 4 + random_below(seed, 9);
+        s.normalise = 0;
+    }
     return s;
+}
+
+/* Whether each row alone has the codes it has in the batch; rows do not depend on each other without normalisation. */
+static int codes_of_rows_alone(const batch *b) {
+    dpq_step one = b->step;
+    one.batch = 1;
+    const size_t bytes = dpq_step_workspace_bytes(&one, 1);
+    void *workspace = aligned(bytes);
+    uint16_t *codes = malloc(one.groups * sizeof *codes);
+    int same = 1;
+    for (size_t r = 0; r < b->step.batch; r++) {
+        same &= dpq_step_forward(&one, b->query + r * one.groups * one.width, b->keys, b->values, NULL, 1, workspace,
+                                 bytes, codes, NULL, NULL, NULL) == DPQ_OK;
+        same &= memcmp(codes, b->codes + r * one.groups, one.groups * sizeof *codes) == 0;
+    }
+    free(workspace), free(codes);
+    return same;
 }
 
 int check_step(char *message, size_t message_bytes) {
@@ -149,6 +178,7 @@ int check_step(char *message, size_t message_bytes) {
                 REQUIRE(fabs((double)b.key_gradient[i] - key_gradient[i]) <= 1e-6 * (1 + fabs(key_gradient[i])),
                         "key gradient %zu", i);
         }
+        REQUIRE(s->normalise || codes_of_rows_alone(&b), "rows alone have other codes");
         REQUIRE(fabs(b.regularization - (s->variant == DPQ_VQ ? loss : 0)) <= 1e-6 * (1 + loss), "regularization");
 
         /* The same bytes from three threads. */
@@ -166,6 +196,8 @@ int check_step(char *message, size_t message_bytes) {
                     memcmp(b.key_gradient, c.key_gradient, book * 4) == 0 &&
                     (s->variant == DPQ_VQ || memcmp(b.value_gradient, c.value_gradient, book * 4) == 0),
                 "three threads give other bytes");
+        c.codes[b.cells - 1] = (uint16_t)s->codes;
+        REQUIRE(backward(&c, 1, 1, 0) == DPQ_ERROR_ARGUMENT, "a code beyond the codebook was taken");
         free(c.codes), free(c.output), free(c.statistics), free(c.query_gradient), free(c.key_gradient);
         free(c.value_gradient);
         free(query), free(keys), free(mean), free(variance), free(r), free(value_gradient), free(key_gradient);
