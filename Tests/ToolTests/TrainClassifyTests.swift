@@ -86,6 +86,14 @@ import Testing
       #expect(String(decoding: try folder.read("run/" + name), as: UTF8.self).contains("</svg>"))
     }
     #expect(folder.exists("run/model.safetensors") && folder.exists("run/embedding.dpq") == isCoded)
+    #expect(folder.exists("run/words.txt") != isCoded)
+    if kind == "full" {
+      // The table and its words, as another command takes them.
+      try Tool.succeed(
+        "compress", "run/model.safetensors", "--tensor", "embedding.table", "--vocabulary", "run/words.txt",
+        "--codes", "16", "-o", "later.dpq", in: folder)
+      #expect(try Tool.succeed("get", "later.dpq", "<unk>", "w1", in: folder).output.hasPrefix("<unk> "))
+    }
     guard isCoded else { return }
     #expect(report["test_exported"] as? Double == test)
     // What is claimed is what was written.

@@ -87,7 +87,7 @@ package struct ClassificationTask {
       try Checkpoint.write(
         to: folder.path(.model), metadata: [("task", "classify"), ("embedding", embedding.summary)],
         tensors: model.headTensors + table)
-      try folder.write(report, codeUse: codeUse)
+      try folder.write(report, codeUse: codeUse, words: compressed == nil ? data.vocabulary : nil)
       try draw(trainer.history, to: folder)
     }
     return report

@@ -92,7 +92,7 @@ package struct EpochTask {
       try Checkpoint.write(
         to: folder.path(.model), metadata: [("task", problem.task), ("embedding", embedding.summary)],
         tensors: isKept ? tensors.filter { !own.contains($0.name) } : tensors)
-      try folder.write(report, codeUse: codeUse)
+      try folder.write(report, codeUse: codeUse, words: compressed == nil ? problem.vocabulary : nil)
       try draw(problem, trainer, to: folder)
     }
     return report

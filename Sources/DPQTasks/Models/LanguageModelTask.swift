@@ -80,7 +80,7 @@ package struct LanguageModelTask {
     report.details = details(data, trainer, exported: exported)
     report.look = (layer as? AdaptiveEmbedding).map { AdaptiveLook($0, vocabulary: data.vocabulary) }
     if let folder {
-      try folder.write(report, codeUse: codeUse)
+      try folder.write(report, codeUse: codeUse, words: compressed == nil ? data.vocabulary : nil)
       try draw(trainer.history, to: folder)
     }
     return report

@@ -13,6 +13,7 @@ package struct RunFolder {
     case checkpoint = "checkpoint.safetensors"
     case model = "model.safetensors"
     case embedding = "embedding.dpq"
+    case words = "words.txt"
     case report = "report.json"
     case loss = "loss.svg"
     case accuracy = "accuracy.svg"
@@ -39,11 +40,13 @@ package struct RunFolder {
     try TextFile.write(text, to: path(file), replacing: true)
   }
 
-  /// Writes the report, the picture of its tiers where there are some, and that of the codes' use.
+  /// Writes the report, the picture of its tiers where there are some, and that of the codes' use; and the words of the
+  /// rows, a line each, where no ``File/embedding`` holds them.
   ///
   /// - Throws: `inputOutput`, `cannotCreateOutput`.
-  func write(_ report: TaskReport, codeUse: [[Int]]?) throws(DPQError) {
+  func write(_ report: TaskReport, codeUse: [[Int]]?, words: Vocabulary?) throws(DPQError) {
     try write(report.json.text + "\n", to: .report)
+    if let words { try write((0..<words.count).map { words[$0] + "\n" }.joined(), to: .words) }
     if let look = report.look { try write(look.svg, to: .tiers) }
     if let codeUse { try write(CodeUse.heatMap(codeUse).svg, to: .codeUse) }
   }
