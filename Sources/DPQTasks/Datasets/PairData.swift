@@ -1,7 +1,7 @@
 import DPQ
 
 /// Pairs of sentences to train on, to choose by and to test on, over one vocabulary and one list of classes.
-public struct PairData: Sendable {
+public struct PairData: Sendable, LearningData {
   /// What is read, and what becomes of its words.
   public struct Options: Sendable {
     /// Pairs to train on.

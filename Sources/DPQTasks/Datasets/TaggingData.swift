@@ -1,7 +1,7 @@
 import DPQ
 
 /// Tagged sentences to train on, to choose by and to test on, over one vocabulary and one list of tags.
-public struct TaggingData: Sendable {
+public struct TaggingData: Sendable, LearningData {
   /// What is read, and what becomes of its words.
   public struct Options: Sendable {
     /// Sentences to train on.

@@ -61,7 +61,7 @@ extension ClassificationData {
 
 extension PairData {
   /// The words of the pairs trained on, with the class of their pair.
-  var wordLabels: WordLabels {
+  package var wordLabels: WordLabels {
     var labels = WordLabels(names: classes, words: vocabulary.count)
     for sentence in 0..<(2 * train.count) {
       for place in train.range(sentence: sentence) { labels.add(train.words[place], Int(train.labels[sentence / 2])) }
@@ -72,7 +72,7 @@ extension PairData {
 
 extension TaggingData {
   /// The words of the sentences trained on, with their tags; whether a chunk begins or goes on makes no difference.
-  var wordLabels: WordLabels {
+  package var wordLabels: WordLabels {
     let kinds = tags.map { tagsAreChunks && $0 != "O" ? String($0.dropFirst(2)) : $0 }
     let names = Set(kinds).sorted()
     let labelOfTag = kinds.map { names.firstIndex(of: $0)! }

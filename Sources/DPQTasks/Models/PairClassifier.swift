@@ -2,7 +2,7 @@ import DPQ
 
 /// A classifier of pairs of sentences (Conneau et al. 2017): one encoder for both, what it tells of each and of their
 /// difference, a dense layer, and one to the classes.
-public final class PairClassifier {
+public final class PairClassifier: LearningModel {
   /// How a sentence becomes a vector.
   public enum Encoder: String, CaseIterable, Sendable {
     /// The mean of the word vectors.

@@ -6,9 +6,9 @@ package final class PairProblem: LearningProblem {
   package let metric = "accuracy"
   package let identity: [(name: String, value: String)]
   package let lengths: [Int]
-  private let data: PairData
+  package let data: PairData
   private let options: PairClassifier.Options
-  private let model: PairClassifier
+  package let model: PairClassifier
 
   /// Makes a model with fresh weights behind the embedding.
   ///
@@ -28,22 +28,9 @@ package final class PairProblem: LearningProblem {
     ]
   }
 
-  package var dataName: String { data.name }
-  package var vocabulary: Vocabulary { data.vocabulary }
-  package var embedding: any EmbeddingLayer {
-    get { model.embedding }
-    set { model.embedding = newValue }
-  }
-  package var parameters: [Parameter] { model.parameters }
-  package var batches: UInt64 {
-    get { model.batches }
-    set { model.batches = newValue }
-  }
   package func words(of example: Int) -> Int {
     data.train.range(sentence: 2 * example + 1).upperBound - data.train.range(sentence: 2 * example).lowerBound
   }
-
-  package var wordLabels: WordLabels? { data.wordLabels }
 
   package func train(_ examples: [Int]) throws(DPQError) -> (loss: Double, count: Int) {
     (try model.train(data.train, examples), examples.count)

@@ -2,7 +2,7 @@ import DPQ
 
 /// A tagger of sequences (Huang, Xu, Yu 2015): word vectors, dropout, LSTM cells in both directions, dropout, a linear
 /// map to the tags, and a softmax for each word or a conditional random field over the sentence.
-public final class Tagger {
+public final class Tagger: LearningModel {
   /// What turns scores into tags.
   public enum Decoder: String, CaseIterable, Sendable {
     /// Each word for itself.

@@ -6,9 +6,9 @@ package final class TaggingProblem: LearningProblem {
   package let metric: String
   package let identity: [(name: String, value: String)]
   package let lengths: [Int]
-  private let data: TaggingData
+  package let data: TaggingData
   private let options: Tagger.Options
-  private let model: Tagger
+  package let model: Tagger
 
   /// Makes a model with fresh weights behind the embedding.
   ///
@@ -29,20 +29,7 @@ package final class TaggingProblem: LearningProblem {
     ]
   }
 
-  package var dataName: String { data.name }
-  package var vocabulary: Vocabulary { data.vocabulary }
-  package var embedding: any EmbeddingLayer {
-    get { model.embedding }
-    set { model.embedding = newValue }
-  }
-  package var parameters: [Parameter] { model.parameters }
-  package var batches: UInt64 {
-    get { model.batches }
-    set { model.batches = newValue }
-  }
   package func words(of example: Int) -> Int { lengths[example] }
-
-  package var wordLabels: WordLabels? { data.wordLabels }
 
   package func train(_ examples: [Int]) throws(DPQError) -> (loss: Double, count: Int) {
     (try model.train(data.train, examples), examples.reduce(0) { $0 + lengths[$1] })
