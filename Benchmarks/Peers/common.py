@@ -10,6 +10,10 @@ import time
 import numpy as np
 
 
+# After a pause a processor needs some tens of milliseconds to reach its speed: `dpq bench` warms up as long.
+WARM_UP = 0.1
+
+
 class Run:
     """Settings of one worker process: it measures at one number of threads."""
 
@@ -40,14 +44,19 @@ class Run:
         """A contender that does its work once and says how many seconds it took.
 
         One thread is timed by what the processor worked for the process: other processes that take the processor away
-        then do not count. Several threads are timed by the clock on the wall.
+        then do not count. Several threads are timed by the clock on the wall. Short work is repeated until the processor
+        is warm, and the last run counts.
         """
         clock = time.process_time if self.threads == 1 else time.perf_counter
 
         def once():
-            start = clock()
-            function()
-            return [clock() - start]
+            warm = time.perf_counter() + WARM_UP
+            while True:
+                start = clock()
+                function()
+                seconds = clock() - start
+                if time.perf_counter() >= warm:
+                    return [seconds]
 
         return once
 

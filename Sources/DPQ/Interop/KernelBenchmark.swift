@@ -8,7 +8,9 @@ import CKernels
 
 /// The kernels one at a time, on given data, with all memory taken beforehand: what `dpq bench` times.
 ///
-/// Each function returns the times of `repeats` runs, which follow one that warms caches and pages up and is not counted.
+/// Each function returns the times of `repeats` runs, which follow others that are not counted: one that warms caches and
+/// pages up, and more until the processor has been at it for a while, for after a pause it needs tens of milliseconds to
+/// reach its speed.
 package enum KernelBenchmark {
   /// How long runs took.
   package struct Times: Sendable {
@@ -18,10 +20,13 @@ package enum KernelBenchmark {
     package fileprivate(set) var processorSeconds: [Double] = []
   }
 
+  private static let warmUpSeconds = 0.1
+
   private static func time(
     _ repeats: Int, _ body: () throws(DPQError) -> Void
   ) throws(DPQError) -> Times {
-    try body()
+    let warmUpStart = Runtime.clock
+    repeat { try body() } while Runtime.clock - warmUpStart < warmUpSeconds
     var times = Times()
     for _ in 0..<repeats {
       let (start, processorStart) = (Runtime.clock, processorClock)

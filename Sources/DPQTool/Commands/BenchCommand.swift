@@ -8,9 +8,9 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Time a kernel on given or made data.",
     discussion: """
-      The kernel alone is timed, not the reading of files: one run to warm up, which is not counted, then --repeat more; \
-      "seconds" is their median. Codes and codewords can be written, so that anyone can check what was computed. \
-      DPQ_ISA=avx2 or DPQ_ISA=scalar in the environment times another instruction-set level.
+      The kernel alone is timed, not the reading of files: runs to warm up, for a tenth of a second, which are not \
+      counted, then --repeat more; "seconds" is their median. Codes and codewords can be written, so that anyone can \
+      check what was computed. DPQ_ISA=avx2 or DPQ_ISA=scalar in the environment times another instruction-set level.
       """,
     subcommands: [
       BenchAssignCommand.self, BenchReconstructCommand.self, BenchKMeansCommand.self, BenchTrainCommand.self,
