@@ -74,10 +74,14 @@ static size_t carve_scratch(const dpq_step *step, void *memory, step_scratch *ou
     return arena.used;
 }
 
+static dpq_layout layout_of(const dpq_step *step) {
+    return (dpq_layout){step->groups * step->width, step->groups, step->codes, step->shared};
+}
+
 /* Bytes of the assigner that finds the codes, where that is faster than largest responses are: the first pass over rounded
  * numbers is for nearest codewords, which those of VQ are unless responses are normalised. Else 0. */
 static size_t assigner_bytes(const dpq_step *step) {
-    const dpq_layout layout = {step->groups * step->width, step->groups, step->codes, step->shared};
+    const dpq_layout layout = layout_of(step);
     return step->variant == DPQ_VQ && !step->normalise && dpqi_is_rounded(&layout) ? dpq_assigner_bytes(&layout) : 0;
 }
 
@@ -474,9 +478,10 @@ dpq_status dpq_step_forward(const dpq_step *step, const float *query, const floa
             out_statistics[k] = step->normalise ? statistics[k] : 0;
             out_statistics[step->codes + k] = step->normalise ? statistics[step->codes + k] : 1;
         }
-    if (assigner_bytes(step)) {
-        const dpq_layout layout = {step->groups * step->width, step->groups, step->codes, step->shared};
-        dpq_assigner_init(&layout, keys, DPQ_NEAREST, task.shared.assigner, assigner_bytes(step), &task.assigner);
+    const size_t bytes = assigner_bytes(step);
+    if (bytes) {
+        const dpq_layout layout = layout_of(step);
+        dpq_assigner_init(&layout, keys, DPQ_NEAREST, task.shared.assigner, bytes, &task.assigner);
     } else if (step->variant == DPQ_VQ) {
         set_centers(&task);
     }
