@@ -77,7 +77,7 @@ static void DPQI_NAME(load_tile)(const dpq_rows *rows, size_t first, size_t coun
 }
 
 /* Where rows are written a stretch each, the first store to a line waits for it, and the stores behind it do too: at
- * AVX-512 lines are fetched a row or two before. (AMD's Zen 3, which stops at AVX2, is slower that way.) */
+ * AVX-512 lines are fetched a row or two before. (On AMD's Zen 3, which stops at AVX2, lookups are slower that way.) */
 #define ROWS_AHEAD 2
 static inline __attribute__((always_inline)) void fetch_to_write(const float *row, size_t values) {
     enum { LINE_VALUES = 16 };
