@@ -38,16 +38,21 @@ import Testing
     return try DPQEmbedding(rows: rows, options: options)
   }
 
-  @Test func gradientsAgreeWithFiniteDifferences() throws {
+  @Test(arguments: [1, 0.7] as [Float]) func gradientsAgreeWithFiniteDifferences(keep: Float) throws {
     let texts = texts(7, classes: 3, words: 20, length: 6, seed: 3)
     let embedding = try FullEmbedding(rows: 20, dimension: 5, scale: 1, seed: 8)
-    let model = try TextClassifier(embedding: embedding, classes: 3, hidden: 4, seed: 9)
+    let model = try TextClassifier(embedding: embedding, classes: 3, hidden: 4, keep: keep, seed: 9)
+    // Dropout is a function of the batches before: the same values are dropped each time.
+    func train() throws -> Double {
+      model.batches = 4
+      return try model.train(texts, 0..<7)
+    }
     // Kinks of the ReLUs do not fall between the two points of a difference this way.
     for layer in model.layers {
       guard layer is BatchNorm else { continue }
       for c in 0..<layer.parameters[1].value.columns { layer.parameters[1].value[0, c] = 0.1 * Float(c + 1) }
     }
-    _ = try model.train(texts, 0..<7)
+    _ = try train()
     var checked = 0
     for parameter in model.parameters {
       let gradient = parameter.gradient.array
@@ -59,9 +64,9 @@ import Testing
           let value = parameter.value[row, c]
           let step: Float = 4e-3
           parameter.value[row, c] = value + step
-          let above = try model.train(texts, 0..<7)
+          let above = try train()
           parameter.value[row, c] = value - step
-          let below = try model.train(texts, 0..<7)
+          let below = try train()
           parameter.value[row, c] = value
           let expected = (above - below) / Double(2 * step)
           difference += (expected - Double(gradient[i * columns + c])) * (expected - Double(gradient[i * columns + c]))
@@ -131,6 +136,7 @@ import Testing
     options.steps = 60
     options.batch = 16
     options.hidden = 8
+    options.keep = 0.7
     options.evaluationInterval = 20
     options.checkpointSeconds = 0
     let whole = try ClassifierTrainer(data: data, embedding: layer(kind), description: kind, options: options)
@@ -149,10 +155,13 @@ import Testing
     #expect(second.model.buffers.flatMap(\.value.array) == whole.model.buffers.flatMap(\.value.array))
     #expect(second.history.map(\.devLoss) == whole.history.map(\.devLoss))
 
-    options.seed = 2
-    let other = try ClassifierTrainer(data: data, embedding: layer(kind), description: kind, options: options)
-    let error = #expect(throws: DPQError.self) { try other.train(checkpoint: path, resume: true) }
-    #expect(error?.code == .malformedInput)
+    for change in [{ $0.seed = 2 }, { $0.keep = 0.8 }] as [(inout ClassifierTrainer.Options) -> Void] {
+      var changed = options
+      change(&changed)
+      let other = try ClassifierTrainer(data: data, embedding: layer(kind), description: kind, options: changed)
+      let error = #expect(throws: DPQError.self) { try other.train(checkpoint: path, resume: true) }
+      #expect(error?.code == .malformedInput)
+    }
   }
 
   @Test(arguments: ["sx", "vq"])

@@ -67,7 +67,7 @@ import Testing
   @Test(arguments: ["full", "sx", "vq", "scalar8", "scalar6", "scalar4", "low-rank", "pq", "dpq-table"])
   func everyEmbeddingTrainsAndReports(_ kind: String) throws {
     let outcome = try train(
-      "--embedding", kind, "--steps", "120", "--evaluate-every", "40", "--output", "run", "--json")
+      "--embedding", kind, "--keep", "0.9", "--steps", "120", "--evaluate-every", "40", "--output", "run", "--json")
     #expect(
       orderedKeys(outcome.output).prefix(18) == [
         "task", "data", "embedding", "groups", "codes", "shared", "metric", "valid", "test", "ratio", "ratio_paper",
@@ -76,7 +76,7 @@ import Testing
     let report = try outcome.object
     #expect(report["task"] as? String == "classify" && report["embedding"] as? String == kind)
     #expect(report["data"] as? String == "train.tsv, test.tsv" && report["metric"] as? String == "accuracy")
-    #expect(report["evaluated_steps"] as? [Int] == [40, 80, 120])
+    #expect(report["evaluated_steps"] as? [Int] == [40, 80, 120] && report["keep"] as? Double == 0.9)
     let test = try #require(report["test"] as? Double)
     #expect(test > 0.6 && test <= 1)
     #expect(String(decoding: try folder.read("run/report.json"), as: UTF8.self) == outcome.output)
@@ -111,6 +111,7 @@ import Testing
 
   @Test func wrongUseAndBadTextsAreTold() throws {
     try Tool.fail(64, "--steps and --epochs", data + ["--steps", "3", "--epochs", "1"], in: folder)
+    try Tool.fail(64, "--keep takes", data + ["--keep", "0"], in: folder)
     try Tool.fail(64, "--resume needs", data + ["--resume"], in: folder)
     try Tool.fail(64, "--text-column", data + ["--text-column", "0"], in: folder)
     try Tool.fail(66, "no such file", ["train", "classify", "--train", "none", "--test", "test.tsv"], in: folder)

@@ -116,7 +116,7 @@ package struct ClassificationTask {
         ])
       ),
       ("steps", .integer(options.steps)), ("best_step", trainer.bestEvaluation.map { .integer($0.step) } ?? .null),
-      ("batch", .integer(options.batch)), ("learning_rate", .float(options.rate)),
+      ("batch", .integer(options.batch)), ("keep", .float(options.keep)), ("learning_rate", .float(options.rate)),
       ("final_learning_rate", options.finalRate.map { .float($0) } ?? .null),
       ("evaluated_steps", .array(history.map { .integer($0.step) })),
       ("train_losses", .array(history.map { .double($0.trainLoss) })),

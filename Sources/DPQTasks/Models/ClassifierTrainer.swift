@@ -17,6 +17,8 @@ public final class ClassifierTrainer {
     public var evaluationInterval = 250
     /// Width of the dense layer.
     public var hidden = 300
+    /// Probability that a value passes dropout; the paper has none.
+    public var keep: Float = 1
     /// Seed of the weights behind the embedding and of the order of the texts.
     public var seed: UInt64 = 1
     /// Threads to use; 0 for all processors. Results do not depend on it.
@@ -31,6 +33,7 @@ public final class ClassifierTrainer {
     var fingerprint: String {
       let parts: [any CustomStringConvertible] = [steps, batch, rate, evaluationInterval, hidden, seed]
       return parts.map(\.description).joined(separator: " ") + (finalRate.map { " falling to \($0)" } ?? "")
+        + (keep < 1 ? " keep \(keep)" : "")
     }
   }
 
@@ -106,7 +109,7 @@ public final class ClassifierTrainer {
     self.options = options
     self.description = description
     model = try TextClassifier(
-      embedding: embedding, classes: data.classes.count, hidden: options.hidden, seed: options.seed,
+      embedding: embedding, classes: data.classes.count, hidden: options.hidden, keep: options.keep, seed: options.seed,
       threads: options.threads)
     optimizer = try Adam(model.parameters, rate: options.rate, threads: options.threads)
   }
@@ -231,6 +234,7 @@ public final class ClassifierTrainer {
     seconds = checkpoint["seconds"].flatMap { Double($0) } ?? 0
     try checkpoint.restore(tensors + optimizer.buffers)
     try checkpoint.restoreBest(of: tensors, to: best)
+    model.batches = UInt64(history.last?.step ?? 0)
     model.embedding.reload()
     if let layer = model.embedding as? DPQEmbedding { _ = try layer.changedCodes(since: &codes) }
   }

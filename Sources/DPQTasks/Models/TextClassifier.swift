@@ -1,7 +1,8 @@
 import DPQ
 
 /// The text classifier of the DPQ paper (Chen, Li, Sun 2020, section 4): the mean of the word embeddings, batch
-/// normalisation, ReLU, a dense layer, batch normalisation, ReLU, a dense layer to the classes.
+/// normalisation, ReLU, a dense layer, batch normalisation, ReLU, a dense layer to the classes; dropout before the dense
+/// layers, where it is asked for.
 public final class TextClassifier {
   /// Turns words into vectors. Outside training another layer of the same shape may take its place.
   public var embedding: any EmbeddingLayer
@@ -10,6 +11,7 @@ public final class TextClassifier {
   /// Number of classes.
   public let classes: Int
 
+  private let dropouts: [Dropout]
   private var pooling: MeanPooling
   private var loss: SoftmaxCrossEntropy
   /// Rows of the words of a batch, and the gradient by them; they grow with the largest batch.
@@ -22,22 +24,24 @@ public final class TextClassifier {
   ///
   /// - Parameters:
   ///   - hidden: Width of the dense layer.
+  ///   - keep: Probability that a value passes dropout.
   ///   - threads: 0 for all processors. Results do not depend on it.
   /// - Throws: `outOfMemory`.
   public init(
-    embedding: any EmbeddingLayer, classes: Int, hidden: Int = 300, seed: UInt64, threads: Int = 0
+    embedding: any EmbeddingLayer, classes: Int, hidden: Int = 300, keep: Float = 1, seed: UInt64, threads: Int = 0
   ) throws(DPQError) {
     self.embedding = embedding
     self.classes = classes
     let width = embedding.dimension
     // Glorot, Bengio 2010.
     func scale(_ inputs: Int, _ outputs: Int) -> Float { (6 / Float(inputs + outputs)).squareRoot() }
+    dropouts = (1...2).map { Dropout(keep: keep, seed: seed &* 3 &+ $0, threads: threads) }
     layers = [
-      try BatchNorm(name: "norm1", columns: width), ReLU(),
+      try BatchNorm(name: "norm1", columns: width), ReLU(), dropouts[0],
       try Linear(
         name: "dense1", inputs: width, outputs: hidden, scale: scale(width, hidden), seed: seed, stream: 1,
         threads: threads),
-      try BatchNorm(name: "norm2", columns: hidden), ReLU(),
+      try BatchNorm(name: "norm2", columns: hidden), ReLU(), dropouts[1],
       try Linear(
         name: "dense2", inputs: hidden, outputs: classes, scale: scale(hidden, classes), seed: seed, stream: 2,
         threads: threads),
@@ -55,6 +59,12 @@ public final class TextClassifier {
   /// The values of ``parameters`` and ``buffers`` of what follows the embedding, by name.
   public var headTensors: [(name: String, value: Matrix)] {
     layers.flatMap { layer in layer.parameters.map { ($0.name, $0.value) } + layer.buffers }
+  }
+
+  /// Training batches so far; a resumed run sets it, for dropout to go on as it would have.
+  public var batches: UInt64 {
+    get { dropouts[0].batches }
+    set { for dropout in dropouts { dropout.batches = newValue } }
   }
 
   /// Sets the gradients of all parameters by the mean cross-entropy of the texts `indices`, which is returned, in nats.

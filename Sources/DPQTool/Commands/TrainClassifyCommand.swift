@@ -33,6 +33,8 @@ struct TrainClassifyCommand: ParsableCommand {
   var dimension: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Width of the dense layer.", valueName: "n"))
   var hidden = ClassifierTrainer.Options().hidden
+  @Option(parsing: .unconditional, help: ArgumentHelp("Share of values that dropout keeps.", valueName: "x"))
+  var keep = ClassifierTrainer.Options().keep
   @Option(parsing: .unconditional, help: ArgumentHelp("Batches to train on.", valueName: "n"))
   var steps: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Passes over the texts, in place of --steps.", valueName: "n"))
@@ -61,6 +63,7 @@ struct TrainClassifyCommand: ParsableCommand {
     guard learningRate.isFinite, learningRate > 0 else {
       throw ValidationError("--learning-rate takes a number above 0")
     }
+    try EpochArguments.checkKeep(keep)
     if let finalLearningRate, !(finalLearningRate.isFinite && finalLearningRate >= 0) {
       throw ValidationError("--final-learning-rate takes a number from 0 on")
     }
@@ -120,6 +123,7 @@ struct TrainClassifyCommand: ParsableCommand {
     options.finalRate = finalLearningRate
     options.evaluationInterval = evaluateEvery
     options.hidden = hidden
+    options.keep = keep
     options.seed = runOptions.seed
     options.threads = runOptions.threading.threads
     return options
