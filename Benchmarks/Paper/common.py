@@ -103,7 +103,7 @@ class Study:
         # Earlier runs that were not come by yet, or not asked for this time, are kept: a stopped study loses nothing.
         runs = self.made + [run for name, run in self.known.items() if name not in names]
         (self.options.results / "results.json").write_text(
-            "[\n" + ",\n".join(json.dumps(six_digits(run)) for run in runs) + "\n]\n")
+            "[\n" + ",\n".join(json.dumps(six_digits(without_curves(run))) for run in runs) + "\n]\n")
         dates = sorted({run["date"] for run in self.made if "date" in run})
         kinds = sorted({f"{run['machine']['processor']}, {run['machine']['processors']} processors, {run['isa']}"
                         for run in self.made if "machine" in run})
@@ -117,8 +117,20 @@ class Study:
         (self.options.results / "results.md").write_text("\n".join([f"# {title}", "", about, "", *lines, ""]))
 
 
+CURVES = ("evaluated_steps", "train_losses", "dev_losses", "dev_accuracies", "changed_codes")
+
+
+def without_curves(run):
+    """A run of a classifier with the dev loss of the step that was tested in place of those of all steps, which would be half
+    of the file; the run's own report.json has them."""
+    if "evaluated_steps" not in run:
+        return run
+    tested = run["evaluated_steps"].index(run["best_step"])
+    return {**{name: value for name, value in run.items() if name not in CURVES}, "dev_loss": run["dev_losses"][tested]}
+
+
 def six_digits(value):
-    """The same with numbers of six digits: curves of twenty points a run would be most of the file."""
+    """The same with numbers of six digits."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):
