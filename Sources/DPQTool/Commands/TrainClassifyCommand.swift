@@ -63,7 +63,7 @@ struct TrainClassifyCommand: ParsableCommand {
     guard learningRate.isFinite, learningRate > 0 else {
       throw ValidationError("--learning-rate takes a number above 0")
     }
-    try EpochArguments.checkKeep(keep)
+    try RunArguments.checkKeep(keep)
     if let finalLearningRate, !(finalLearningRate.isFinite && finalLearningRate >= 0) {
       throw ValidationError("--final-learning-rate takes a number from 0 on")
     }

@@ -48,7 +48,7 @@ struct TrainInferCommand: ParsableCommand {
       ("--label-column", labelColumn), ("--min-count", minCount), ("--hidden", hidden), ("--dense", dense),
       ("--epochs", epochs),
     ])
-    try EpochArguments.checkKeep(keep)
+    try RunArguments.checkKeep(keep)
     if textColumn != nil, textColumns == nil {
       throw ValidationError("--text-column takes two different numbers from 1 on: 2,3")
     }

@@ -67,7 +67,7 @@ struct TrainLanguageModelCommand: ParsableCommand {
     for (name, value) in real {
       if let value, !(value.isFinite && value > 0) { throw ValidationError("\(name) takes a number above 0") }
     }
-    if let keep { try EpochArguments.checkKeep(keep) }
+    if let keep { try RunArguments.checkKeep(keep) }
   }
 
   func run() throws {

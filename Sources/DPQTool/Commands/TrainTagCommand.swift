@@ -43,7 +43,7 @@ struct TrainTagCommand: ParsableCommand {
       ("--word-column", wordColumn), ("--tag-column", tagColumn), ("--min-count", minCount), ("--hidden", hidden),
       ("--epochs", epochs),
     ])
-    try EpochArguments.checkKeep(keep)
+    try RunArguments.checkKeep(keep)
   }
 
   func run() throws {

@@ -51,11 +51,6 @@ struct EpochArguments: ParsableArguments {
     }
   }
 
-  /// Checks the share of values that dropout keeps.
-  static func checkKeep(_ keep: Float) throws {
-    if !(keep > 0 && keep <= 1) { throw ValidationError("--keep takes a number above 0, up to 1") }
-  }
-
   /// Learns a problem and prints the report.
   ///
   /// - Parameters:

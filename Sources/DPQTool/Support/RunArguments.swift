@@ -38,4 +38,9 @@ struct RunArguments: ParsableArguments {
   func print(_ result: TaskReport) throws {
     try report.print(result.json, result.text(threads: threading.threads, output: output))
   }
+
+  /// Checks the share of values that dropout keeps.
+  static func checkKeep(_ keep: Float) throws {
+    if !(keep > 0 && keep <= 1) { throw ValidationError("--keep takes a number above 0, up to 1") }
+  }
 }
