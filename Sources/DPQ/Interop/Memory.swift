@@ -46,6 +46,9 @@ struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable, @unchecked Sendable {
     } else if rounded >= 1 << 20 {
       let mapped = mmap(nil, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
       memory = mapped == MAP_FAILED ? nil : mapped
+      #if canImport(Glibc)
+        if let memory, rounded >= 4 << 20 { madvise(memory, rounded, MADV_HUGEPAGE) }
+      #endif
     } else if posix_memalign(&memory, 64, rounded) == 0 {
       memset(memory!, 0, rounded)
     } else {
