@@ -16,7 +16,8 @@ public final class Matrix: @unchecked Sendable {
     guard rows >= 0, columns >= 0, !overflow else {
       throw DPQError(.invalidArgument, "there is no matrix of \(rows) × \(columns) values")
     }
-    let memory = try AlignedBuffer<Float>(count: count)
+    // State of an optimizer is touched where rows are used.
+    let memory = try AlignedBuffer<Float>(count: count, isSparse: true)
     self.rows = rows
     self.columns = columns
     self.memory = memory

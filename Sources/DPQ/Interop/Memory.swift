@@ -36,8 +36,10 @@ struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable, @unchecked Sendable {
 
   /// Allocates `count` elements, all bytes zero.
   ///
-  /// Large buffers come straight from the kernel's zero pages, so memory never touched costs nothing.
-  init(count: Int) throws(DPQError) {
+  /// Large buffers come straight from the kernel's zero pages, so memory never touched costs nothing. It asks for pages of
+  /// 2 MB where it is larger than two of them, which are faster to walk over; not where `isSparse`, of which only rows here and there
+  /// may ever be touched.
+  init(count: Int, isSparse: Bool = false) throws(DPQError) {
     let bytes = max(count, 1).multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
     let rounded = (bytes.partialValue &+ 63) & ~63
     var memory: UnsafeMutableRawPointer?
@@ -47,7 +49,7 @@ struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable, @unchecked Sendable {
       let mapped = mmap(nil, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
       memory = mapped == MAP_FAILED ? nil : mapped
       #if canImport(Glibc)
-        if let memory, rounded >= 4 << 20 { madvise(memory, rounded, MADV_HUGEPAGE) }
+        if let memory, rounded >= 4 << 20, !isSparse { madvise(memory, rounded, MADV_HUGEPAGE) }
       #endif
     } else if posix_memalign(&memory, 64, rounded) == 0 {
       memset(memory!, 0, rounded)
