@@ -92,9 +92,11 @@ class Study:
         return run
 
     def portable(self, command):
-        """The command with DATA for the folder of the data."""
-        data = str(self.options.data)
-        return ["DATA" + part[len(data):] if part.startswith(data) else part for part in command]
+        """The command with DATA and RUNS for the folders of the data and of the runs."""
+        folders = {"DATA": str(self.options.data), "RUNS": str(self.options.runs)}
+        for name, folder in folders.items():
+            command = [name + part[len(folder):] if part.startswith(folder) else part for part in command]
+        return command
 
     def write(self, title, lines):
         """results.json with all runs, one a line, results.md with the table and how it came about."""
