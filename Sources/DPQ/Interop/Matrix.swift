@@ -16,7 +16,7 @@ public final class Matrix: @unchecked Sendable {
     guard rows >= 0, columns >= 0, !overflow else {
       throw DPQError(.invalidArgument, "there is no matrix of \(rows) × \(columns) values")
     }
-    // State of an optimizer is touched where rows are used.
+    // Optimizers touch their state where rows are used, and most of a large table may never be.
     let memory = try AlignedBuffer<Float>(count: count, isSparse: true)
     self.rows = rows
     self.columns = columns

@@ -36,9 +36,8 @@ struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable, @unchecked Sendable {
 
   /// Allocates `count` elements, all bytes zero.
   ///
-  /// Large buffers come straight from the kernel's zero pages, so memory never touched costs nothing. It asks for pages of
-  /// 2 MB where it is larger than two of them, which are faster to walk over; not where `isSparse`, of which only rows here and there
-  /// may ever be touched.
+  /// Large buffers come straight from the kernel's zero pages, so memory never touched costs nothing. From 4 MB on they
+  /// ask for pages of 2 MB, which are faster to walk over, unless only rows here and there may ever be touched (`isSparse`).
   init(count: Int, isSparse: Bool = false) throws(DPQError) {
     let bytes = max(count, 1).multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
     let rounded = (bytes.partialValue &+ 63) & ~63
