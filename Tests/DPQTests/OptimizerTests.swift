@@ -2,6 +2,10 @@ import Testing
 
 @testable import DPQ
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 @Suite struct OptimizerTests {
   /// A parameter of random values whose gradient is random too: of all rows, or of `rows`.
   private func parameter(_ rows: Int, _ columns: Int, touched: [Int32]? = nil, seed: UInt64 = 7) throws -> Parameter {
@@ -109,4 +113,16 @@ import Testing
     try second.step()
     #expect(a.value.array == b.value.array)
   }
+
+  #if canImport(Glibc)
+    /// Large pages would be two megabytes for each row that was touched.
+    @Test func rowsThatAreNeverTouchedTakeNoMemory() throws {
+      let matrix = try Matrix(rows: 64, columns: 1 << 20)
+      for row in stride(from: 0, to: 64, by: 4) { matrix[row, 5] = 1 }
+      let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+      var resident = [UInt8](repeating: 0, count: matrix.count * MemoryLayout<Float>.stride / page)
+      #expect(mincore(matrix.pointer, resident.count * page, &resident) == 0)
+      #expect(resident.count { $0 & 1 == 1 } == 16)
+    }
+  #endif
 }
