@@ -12,13 +12,45 @@ import subprocess
 
 import common
 
+
+def read(*parts):
+    """Files of the folder of the data, as options."""
+    return lambda options, seed: [part if part.startswith("--") else options.data / part for part in parts]
+
+
+def films_apart(options, seed):
+    """IMDB with other films in the dev texts than in those trained on, as in the test texts: files of `part_films`."""
+    folder = options.runs / "imdb-films"
+    return ["--format", "imdb", "--train", folder / f"train-{seed}.tsv", "--dev", folder / f"dev-{seed}.tsv",
+            "--test", options.data / "imdb/test.tsv.zst"]
+
+
+def part_films(options, seed):
+    """Writes IMDB's training texts but for a tenth, and that tenth. Texts of one film lie together in the file, bad ones in its
+    first half, good ones in its second: the tenth is a stretch of each half, another for each seed."""
+    _, _, _, train, _, dev, *_ = films_apart(options, seed)
+    if dev.exists():
+        return
+    train.parent.mkdir(parents=True, exist_ok=True)
+    file = options.data / "imdb/train.tsv.zst"
+    lines = subprocess.run(["zstd", "-dc", file], check=True, capture_output=True).stdout.split(b"\n")[:-1]
+    half, tenth = len(lines) // 2, (seed - 1) % 10
+    is_dev = [i % half * 10 // half == tenth for i in range(2 * half)]
+    for path, wanted in ((train, False), (dev, True)):
+        part = path.with_suffix(".part")
+        part.write_bytes(b"".join(line + b"\n" for line, is_in in zip(lines, is_dev) if is_in == wanted))
+        part.rename(path)
+
+
 DATA = {
-    "ag-news": ["--train", "ag_news/train_subset.tsv.zst", "--test", "ag_news/test.csv.zst"],
-    "sst-2": ["--train", "sst2/stsa.binary.train.zst", "--dev", "sst2/stsa.binary.dev.zst",
-              "--test", "sst2/stsa.binary.test.zst"],
-    "imdb": ["--train", "imdb/train.tsv.zst", "--test", "imdb/test.tsv.zst"],
-    "imdb-films": [],  # see `films_apart`
+    "ag-news": read("--train", "ag_news/train_subset.tsv.zst", "--test", "ag_news/test.csv.zst"),
+    "sst-2": read("--train", "sst2/stsa.binary.train.zst", "--dev", "sst2/stsa.binary.dev.zst",
+                  "--test", "sst2/stsa.binary.test.zst"),
+    "imdb": read("--train", "imdb/train.tsv.zst", "--test", "imdb/test.tsv.zst"),
+    "imdb-films": films_apart,
 }
+# What makes the files of a data set before it is first trained on.
+MADE = {"imdb-films": part_films}
 SETTINGS = [["--groups", groups, "--codes", codes] for groups in (100, 50) for codes in (16, 32)]
 # 100 x 32 with a codebook a group is just short of 19 times; one codebook for all groups has room for the finer codes.
 SETTINGS.append(["--groups", 100, "--codes", 32, "--shared"])
@@ -42,30 +74,8 @@ COMPARED = ["low-rank", "pq", "dpq-table", "sx", "vq"]
 COMPARED_GROUPS, COMPARED_CODES, COMPARED_SEEDS = (100, 50, 25, 10), 16, 3
 
 
-def films_apart(options, seed):
-    """IMDB's training texts but for a tenth, and that tenth for dev, of other films as the test texts are. Texts of one film
-    lie together in the file, bad ones in its first half, good ones in its second: the tenth is a stretch of each half, another
-    for each seed."""
-    folder = options.runs / "imdb-films"
-    train, dev = folder / f"train-{seed}.tsv", folder / f"dev-{seed}.tsv"
-    if not dev.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        file = options.data / "imdb/train.tsv.zst"
-        lines = subprocess.run(["zstd", "-dc", file], check=True, capture_output=True).stdout.split(b"\n")[:-1]
-        half = len(lines) // 2
-        begin, end = (seed - 1) % 10 * half // 10, ((seed - 1) % 10 + 1) * half // 10
-        is_dev = [begin <= i % half < end for i in range(len(lines))]
-        for path, wanted in ((train, False), (dev, True)):
-            path.write_bytes(b"".join(line + b"\n" for line, is_in in zip(lines, is_dev) if is_in == wanted))
-    return train, dev
-
-
 def command(options, data, embedding, extra, seed, keep=1):
-    if data == "imdb-films":
-        train, dev = films_apart(options, seed)
-        files = ["--format", "imdb", "--train", train, "--dev", dev, "--test", options.data / "imdb/test.tsv.zst"]
-    else:
-        files = [part if part.startswith("--") else options.data / part for part in DATA[data]]
+    files = DATA[data](options, seed)
     rate = [] if options.constant_rate else ["--final-learning-rate", 0]
     dropout = ["--keep", keep] if keep < 1 else []
     return ["classify", *files, "--embedding", embedding, *extra, *dropout, *rate, "--steps", options.steps,
@@ -95,7 +105,8 @@ def main():
 
     def runs(data, embedding, extra, seeds, keep=1):
         made = [study.run(f"{name(options, data, embedding, extra, keep)}-seed{seed}",
-                          command(options, data, embedding, extra, seed, keep), data not in options.only)
+                          command(options, data, embedding, extra, seed, keep), data not in options.only,
+                          prepare=lambda: MADE[data](options, seed) if data in MADE else None)
                 for seed in seeds]
         return [run for run in made if run]
 

@@ -52,10 +52,11 @@ class Study:
         kept = options.results / "results.json"
         self.known = {run["name"]: run for run in json.loads(kept.read_text())} if kept.exists() else {}
 
-    def run(self, name, command, only_known=False):
+    def run(self, name, command, only_known=False, prepare=lambda: None):
         """The report of a run, made now or earlier; None where it is not there and none is to be made.
 
-        With `only_known` none is made, and one that results.json has counts whatever its command was.
+        With `only_known` none is made, and one that results.json has counts whatever its command was. `prepare` is called
+        before one is made.
         """
         folder = self.options.runs / name
         report, about = folder / "report.json", folder / "run.json"
@@ -74,6 +75,7 @@ class Study:
             resumed = (folder / "checkpoint.safetensors").exists()
             about.write_text(json.dumps({"command": command}))
             print(name, file=sys.stderr, flush=True)
+            prepare()
             start, before = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN)
             subprocess.run([self.options.dpq, "train", *command, "--output", folder, "--resume", "--quiet",
                             "--threads", str(self.options.threads)], check=True)
